@@ -1,0 +1,22 @@
+# Every library that Diptych stands on, found here and nowhere else.
+list(PREPEND CMAKE_MODULE_PATH ${CMAKE_CURRENT_LIST_DIR})
+
+# oneDNN 3. Where the system has an older one, tools/fetch_onednn.sh puts 3.2 into <build>/onednn.
+if(EXISTS ${PROJECT_BINARY_DIR}/onednn/lib/cmake/dnnl)
+  list(PREPEND CMAKE_PREFIX_PATH ${PROJECT_BINARY_DIR}/onednn)
+endif()
+find_package(dnnl 3 REQUIRED CONFIG)
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+find_package(JPEG REQUIRED)
+find_package(TIFF REQUIRED)
+find_package(GIF REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(fmt REQUIRED)
+pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
+pkg_check_modules(SPNG REQUIRED IMPORTED_TARGET spng)
+pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp libwebpdemux)
+pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
+pkg_check_modules(HEIF IMPORTED_TARGET libheif)

@@ -1,0 +1,2 @@
+# What `cmake --install` lays down: the program, the shared library, headers, package files, the starter model.
+include(GNUInstallDirs)

@@ -1,0 +1,72 @@
+# One library target a folder of src/, linked as src/LAYERS grants.
+#   x.cc        belongs to the folder's library
+#   x_test.cc   to its tests (cmake/tests.cmake)
+
+add_library(diptych_flags INTERFACE)
+target_include_directories(diptych_flags INTERFACE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
+target_compile_options(diptych_flags INTERFACE -Wall -Wextra -Wno-missing-field-initializers)
+target_link_libraries(diptych_flags INTERFACE Threads::Threads nlohmann_json::nlohmann_json fmt::fmt)
+if(DIPTYCH_SANITIZE)
+  target_compile_options(diptych_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all
+                                                 -fno-omit-frame-pointer)
+  target_link_options(diptych_flags INTERFACE -fsanitize=address,undefined)
+endif()
+
+set(DIPTYCH_LIBRARIES "")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/LAYERS)
+file(STRINGS ${PROJECT_SOURCE_DIR}/src/LAYERS lines REGEX "^[a-z]")
+foreach(line IN LISTS lines)
+  string(REGEX MATCH "^([a-z_]+) *:(.*)$" _ "${line}")
+  set(folder ${CMAKE_MATCH_1})
+  separate_arguments(granted UNIX_COMMAND "${CMAKE_MATCH_2}")
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.cc)
+  list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
+  # An optional dependency is a pair of files of which one is built, never an #ifdef.
+  if(HEIF_FOUND)
+    list(FILTER sources EXCLUDE REGEX "/heif_none\\.cc$")
+  else()
+    list(FILTER sources EXCLUDE REGEX "/heif_libheif\\.cc$")
+  endif()
+  if(NOT sources OR folder STREQUAL "cli" OR folder STREQUAL "api")
+    continue()  # the program and the shared library are made below; an empty folder is one that has not come yet
+  endif()
+  add_library(diptych_${folder} STATIC ${sources})
+  target_link_libraries(diptych_${folder} PUBLIC diptych_flags)
+  foreach(other IN LISTS granted)
+    if(TARGET diptych_${other})
+      target_link_libraries(diptych_${folder} PUBLIC diptych_${other})
+    endif()
+  endforeach()
+  list(APPEND DIPTYCH_LIBRARIES diptych_${folder})
+endforeach()
+
+target_link_libraries(diptych_core PUBLIC ${CMAKE_DL_LIBS})
+target_link_libraries(diptych_kernels PRIVATE DNNL::dnnl OpenMP::OpenMP_CXX PkgConfig::HWY)
+target_link_libraries(diptych_image PRIVATE JPEG::JPEG TIFF::TIFF GIF::GIF PkgConfig::SPNG PkgConfig::WEBP)
+if(HEIF_FOUND)
+  target_link_libraries(diptych_image PRIVATE PkgConfig::HEIF)
+endif()
+target_link_libraries(diptych_text PRIVATE PkgConfig::UTF8PROC)
+
+# The library that is installed: only what include/diptych/ declares is visible.
+file(GLOB api_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/api/*.cc)
+list(FILTER api_sources EXCLUDE REGEX "_test\\.cc$")
+if(api_sources)
+  add_library(diptych_shared SHARED ${api_sources})
+  set_target_properties(diptych_shared PROPERTIES OUTPUT_NAME diptych VERSION ${PROJECT_VERSION}
+                                                  SOVERSION ${PROJECT_VERSION_MAJOR} EXPORT_NAME diptych)
+  target_link_libraries(diptych_shared PRIVATE diptych_apps)
+  target_link_options(diptych_shared PRIVATE -Wl,--exclude-libs,ALL)
+  target_include_directories(diptych_shared INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+                                                      $<INSTALL_INTERFACE:include>)
+  target_compile_features(diptych_shared INTERFACE cxx_std_20)
+endif()
+
+file(GLOB cli_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/cli/*.cc)
+list(FILTER cli_sources EXCLUDE REGEX "_test\\.cc$")
+if(cli_sources)
+  add_executable(diptych_cli ${cli_sources})
+  set_target_properties(diptych_cli PROPERTIES OUTPUT_NAME diptych)
+  target_link_libraries(diptych_cli PRIVATE diptych_apps CLI11::CLI11)
+  target_compile_definitions(diptych_cli PRIVATE DIPTYCH_VERSION="${PROJECT_VERSION}")
+endif()

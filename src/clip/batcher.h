@@ -1,0 +1,54 @@
+// Many pictures -> embeddings, in order, in constant memory, decoding beside inference.
+#ifndef DIPTYCH_CLIP_BATCHER_H_
+#define DIPTYCH_CLIP_BATCHER_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "clip/clip.h"
+#include "core/file.h"
+#include "core/status.h"
+#include "image/decode.h"
+
+namespace diptych {
+
+/// A picture to be read: a name for messages and results, and its encoded bytes or the path to read them from.
+struct PictureRef {
+  std::string name;   // as the user gave it
+  std::string path;   // read from here unless `bytes` is set
+  std::optional<std::string> bytes;
+};
+
+/// Gives the next picture, or nothing at the end. Called by one thread at a time, but from several threads.
+using PictureSource = std::function<std::optional<PictureRef>()>;
+
+struct BatchOptions {
+  int threads = 1;
+  int batch = 8;               // pictures a forward pass of one worker
+  bool normalize = true;
+  DecodeOptions decode;
+};
+
+/// One picture's outcome. `embedding` (E) is valid during the call only, and empty where `status` is an error.
+struct EmbeddedPicture {
+  int64_t index = 0;           // position in the source, from 0
+  std::string name;
+  Status status;
+  std::span<const float> embedding;
+  int width = 0, height = 0;   // of the file, before preprocessing
+};
+
+/// Called in the order of the source, never by two threads at once. Returning false stops the run.
+using EmbeddingSink = std::function<bool(const EmbeddedPicture&)>;
+
+/// Runs all pictures of `source` through decode, preprocessing and the image tower. Each of `threads` workers takes a
+/// micro-batch through all three, single-threaded: no barriers, and decoding overlaps inference. A source with fewer
+/// pictures than that gets one team for its forward pass. A bad picture is reported to the sink and harms no other.
+void EmbedPictures(const Clip& clip, const PictureSource& source, const BatchOptions& options,
+                   const EmbeddingSink& sink);
+
+}  // namespace diptych
+
+#endif  // DIPTYCH_CLIP_BATCHER_H_

@@ -1,0 +1,74 @@
+// The joint space: two towers, a tokenizer, a scale. Figure 1 of the CLIP paper (Radford et al., 2021).
+#ifndef DIPTYCH_CLIP_CLIP_H_
+#define DIPTYCH_CLIP_CLIP_H_
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "clip/config.h"
+#include "core/context.h"
+#include "core/status.h"
+
+namespace diptych {
+
+struct LoadOptions {
+  kernels::Precision precision = kernels::Precision::kF32;
+};
+
+/// A loaded model. Const and thread safe after Load: each thread brings its own Context. A tower's plan is made at its
+/// first use, so that classifying with saved label embeddings never touches the text tower.
+class Clip {
+ public:
+  /// `name`: see ResolveModel. Errors: a missing, extra or wrongly shaped tensor by name, a configuration that
+  /// contradicts its tensors, a tokenizer that does not fit its tower.
+  static Result<std::unique_ptr<Clip>> Load(const std::string& name, const LoadOptions& options = {});
+
+  const ClipConfig& config() const { return config_; }
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
+  int embed_dim() const { return config_.embed_dim; }
+  float logit_scale() const { return logit_scale_; }  // exp() already taken
+  float logit_bias() const { return logit_bias_; }    // 0 where the model has none
+  /// sha256 of the weights' headers and sizes would not notice an edit in place; this hashes names, shapes and a sample
+  /// of every tensor. Two models with the same fingerprint have the same embedding space.
+  const std::string& fingerprint() const;
+  int64_t parameter_count() const;
+
+  /// pixels (B, 3, S, S), as Preprocess makes them -> embeddings (B, E), L2-normalised unless told otherwise.
+  void EncodeImages(Context& context, const float* pixels, int64_t batch, float* embeddings,
+                    bool normalize = true) const;
+
+  /// texts -> embeddings (N, E). Rows do not depend on each other.
+  void EncodeTexts(Context& context, std::span<const std::string> texts, float* embeddings,
+                   bool normalize = true) const;
+
+  /// logits (Q, N) = scale * images (Q, E) · textsᵀ (N, E) + bias; both normalised.
+  void Logits(const float* images, int64_t q, const float* texts, int64_t n, float* logits) const;
+
+  /// Logits -> probabilities, in place over rows of n: softmax, or sigmoid for a model with a logit bias.
+  void Probabilities(float* logits, int64_t q, int64_t n) const;
+
+  const ImageTowerPlan& image_plan() const;
+  const TextTowerPlan& text_plan() const;
+
+ private:
+  Clip() = default;
+  ClipConfig config_;
+  LoadOptions options_;
+  std::unique_ptr<Tokenizer> tokenizer_;
+  std::unique_ptr<ImageTower> image_;
+  std::unique_ptr<TextTower> text_;
+  float logit_scale_ = 1.0f, logit_bias_ = 0.0f;
+  mutable std::once_flag image_once_, text_once_, fingerprint_once_;
+  mutable std::unique_ptr<ImageTowerPlan> image_plan_;
+  mutable std::unique_ptr<TextTowerPlan> text_plan_;
+  mutable std::string fingerprint_;
+};
+
+}  // namespace diptych
+
+#endif  // DIPTYCH_CLIP_CLIP_H_

@@ -1,0 +1,49 @@
+// What a model is: its towers' shapes, pixels, tokens, and where each fact came from.
+#ifndef DIPTYCH_CLIP_CONFIG_H_
+#define DIPTYCH_CLIP_CONFIG_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/json.h"
+#include "core/status.h"
+#include "image/preprocess.h"
+#include "image/tower.h"
+#include "text/tokenizer.h"
+#include "text/tower.h"
+
+namespace diptych {
+
+/// A statement about the model and its source, for `info`: {"image size", "224", "open_clip_config.json"}.
+struct Fact {
+  std::string name, value, source;
+};
+
+struct ClipConfig {
+  std::string folder;                 // of the checkpoint
+  std::string family;                 // "EfficientNet-Lite0 + BERT", for people
+  std::string container;              // "open_clip"
+  std::vector<std::string> weights;   // file names within the folder
+  int embed_dim = 0;                  // E
+  bool has_logit_bias = false;        // SigLIP style: probabilities are sigmoids
+  ImageTowerConfig image;
+  TextTowerConfig text;
+  PreprocessConfig preprocess;
+  TokenizerOptions tokenizer;
+  bool builtin_tokenizer = false;     // CLIP's own vocabulary instead of files in the folder
+  std::string license;                // empty where unknown
+  std::vector<Fact> facts;
+};
+
+/// Reads a checkpoint folder's configuration: open_clip_config.json. Nothing is guessed from a size; a field that
+/// contradicts another, or names something unknown, is an error that quotes it.
+Result<ClipConfig> LoadClipConfig(const std::string& folder);
+
+/// Where a model's name leads: a folder with a checkpoint, "starter" (beside the program), or an error that says what
+/// was tried. The environment's DIPTYCH_MODELS adds a folder to look in.
+Result<std::string> ResolveModel(const std::string& name);
+
+}  // namespace diptych
+
+#endif  // DIPTYCH_CLIP_CONFIG_H_

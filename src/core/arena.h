@@ -1,0 +1,58 @@
+// Scratch memory of a forward pass: grows while a batch shape is new, then serves the same shape without allocating.
+#ifndef DIPTYCH_CORE_ARENA_H_
+#define DIPTYCH_CORE_ARENA_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "core/tensor.h"
+
+namespace diptych {
+
+/// A stack of bytes, 64-byte aligned. Not thread safe: each Context has one.
+/// Allocations live until the Scope around them ends. When the outermost scope ends after more than one block was
+/// needed, the blocks become one of the size that was needed: the next pass of that shape allocates nothing.
+class Arena {
+ public:
+  Arena() = default;
+  Arena(Arena&&) = default;
+  Arena& operator=(Arena&&) = default;
+
+  template <class T>
+  T* Allocate(int64_t count) {
+    return static_cast<T*>(AllocateBytes(static_cast<size_t>(count) * sizeof(T)));
+  }
+  /// Uninitialised; never null.
+  void* AllocateBytes(size_t bytes);
+
+  size_t capacity() const;      // bytes held from the system
+  size_t high_water() const { return high_water_; }
+
+  /// Everything allocated during its life is given back at its end. Scopes nest like a stack.
+  class Scope {
+   public:
+    explicit Scope(Arena& arena) : arena_(arena), used_(arena.used_), block_(arena.block_), offset_(arena.offset_) {
+      ++arena.depth_;
+    }
+    ~Scope();
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    Arena& arena_;
+    size_t used_, block_, offset_;
+  };
+
+ private:
+  std::vector<Tensor> blocks_;
+  size_t block_ = 0;        // index of the block in use
+  size_t offset_ = 0;       // bytes used of it
+  size_t used_ = 0;         // bytes in use over all blocks
+  size_t high_water_ = 0;   // most that was ever in use
+  int depth_ = 0;
+};
+
+}  // namespace diptych
+
+#endif  // DIPTYCH_CORE_ARENA_H_

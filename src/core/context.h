@@ -1,0 +1,34 @@
+// What a computation runs with: scratch memory, threads, mode. The seam where a device would be chosen.
+#ifndef DIPTYCH_CORE_CONTEXT_H_
+#define DIPTYCH_CORE_CONTEXT_H_
+
+#include "core/arena.h"
+#include "core/tensor.h"
+
+namespace diptych {
+
+enum class Mode { kInference, kTraining };
+
+/// Belongs to one thread at a time; plans and modules are shared, contexts are not.
+/// `threads` is the size of the team that a single operation may use. For throughput, make one context a worker with
+/// threads = 1; for a lone small batch, one context with all cores.
+class Context {
+ public:
+  explicit Context(int threads = 1, Mode mode = Mode::kInference) : threads_(threads), mode_(mode) {
+    CHECK_GE(threads, 1);
+  }
+
+  Arena& arena() { return arena_; }
+  int threads() const { return threads_; }
+  Mode mode() const { return mode_; }
+  Device device() const { return Device::kHost; }
+
+ private:
+  Arena arena_;
+  int threads_;
+  Mode mode_;
+};
+
+}  // namespace diptych
+
+#endif  // DIPTYCH_CORE_CONTEXT_H_

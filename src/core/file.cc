@@ -1,0 +1,123 @@
+#include "core/file.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+namespace diptych {
+namespace {
+
+struct FileDescriptor {
+  int fd;
+  ~FileDescriptor() {
+    if (fd >= 0) ::close(fd);
+  }
+};
+
+std::string SystemReason() { return std::strerror(errno); }
+
+Status CannotOpen(const std::string& path) {
+  if (errno == ENOENT || errno == ENOTDIR) return NotFound(path, "no such file");
+  return IoError(path, "cannot be opened: " + SystemReason());
+}
+
+// Opens a regular file and finds its size. Folders, pipes and devices are refused: their size means nothing.
+Result<std::pair<int, size_t>> OpenRegular(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return CannotOpen(path);
+  struct stat info;
+  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+    const bool folder = S_ISDIR(info.st_mode);
+    ::close(fd);
+    return InvalidArgument(path, folder ? "is a folder, not a file" : "is not a regular file");
+  }
+  return std::make_pair(fd, static_cast<size_t>(info.st_size));
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::string& path) {
+  ASSIGN_OR_RETURN(const auto opened, OpenRegular(path));
+  const FileDescriptor file{opened.first};
+  const size_t size = opened.second;
+  const uint8_t* data = nullptr;
+  if (size > 0) {
+    void* mapping = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.fd, 0);
+    if (mapping == MAP_FAILED) return IoError(path, "cannot be mapped: " + SystemReason());
+    data = static_cast<const uint8_t*>(mapping);
+  }
+  return std::shared_ptr<const MappedFile>(new MappedFile(path, data, size));
+}
+
+MappedFile::~MappedFile() {
+  if (size_ > 0) ::munmap(const_cast<uint8_t*>(data_), size_);
+}
+
+void ReleaseMappedPages(const void* data, size_t bytes) {
+  const uintptr_t page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(data) + page - 1) / page * page;
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(data) + bytes) / page * page;
+  // Only advice: where the kernel refuses, the pages merely stay.
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
+Result<std::string> ReadFile(const std::string& path, size_t max_bytes) {
+  ASSIGN_OR_RETURN(const auto opened, OpenRegular(path));
+  const FileDescriptor file{opened.first};
+  const size_t size = opened.second;
+  if (size > max_bytes) {
+    return LimitExceeded(path, "has " + std::to_string(size) + " bytes, the limit is " + std::to_string(max_bytes));
+  }
+  std::string bytes(size, '\0');
+  size_t done = 0;
+  while (done < size) {
+    const ssize_t n = ::read(file.fd, bytes.data() + done, size - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return IoError(path, "cannot be read: " + SystemReason());
+    if (n == 0) break;  // it shrank while it was read
+    done += static_cast<size_t>(n);
+  }
+  bytes.resize(done);
+  return bytes;
+}
+
+Status WriteFileAtomically(const std::string& path, std::string_view bytes) {
+  std::string temporary = path + ".XXXXXX";
+  const FileDescriptor file{::mkstemp(temporary.data())};
+  if (file.fd < 0) return IoError(path, "cannot be written: " + SystemReason());
+  const auto fail = [&](const char* what) {
+    const std::string reason = SystemReason();
+    ::unlink(temporary.c_str());
+    return IoError(path, std::string(what) + ": " + reason);
+  };
+  size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t n = ::write(file.fd, bytes.data() + done, bytes.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail("cannot be written");
+    done += static_cast<size_t>(n);
+  }
+  if (::fchmod(file.fd, 0644) != 0 || ::fsync(file.fd) != 0) return fail("cannot be written");
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return fail("cannot be put in place");
+  return Status::Ok();
+}
+
+std::string ProgramFolder() {
+  Dl_info info;
+  std::error_code ignored;
+  // dladdr names the shared library this code is in; in an executable its answer is argv[0], which may be relative.
+  if (::dladdr(reinterpret_cast<const void*>(&ProgramFolder), &info) != 0 && info.dli_fname != nullptr &&
+      std::string_view(info.dli_fname).find(".so") != std::string_view::npos) {
+    return std::filesystem::absolute(info.dli_fname, ignored).parent_path().string();
+  }
+  return std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path().string();
+}
+
+}  // namespace diptych

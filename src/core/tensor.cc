@@ -1,0 +1,88 @@
+#include "core/tensor.h"
+
+#include <cstdlib>
+#include <cstring>
+
+namespace diptych {
+
+size_t SizeOf(DType dtype) {
+  switch (dtype) {
+    case DType::kF64:
+    case DType::kI64: return 8;
+    case DType::kF32:
+    case DType::kI32: return 4;
+    case DType::kF16:
+    case DType::kBF16:
+    case DType::kI16: return 2;
+    case DType::kI8:
+    case DType::kU8:
+    case DType::kBool: return 1;
+  }
+  CHECK(false) << "unknown dtype";
+  return 0;
+}
+
+const char* NameOf(DType dtype) {
+  switch (dtype) {
+    case DType::kF32: return "fp32";
+    case DType::kF16: return "fp16";
+    case DType::kBF16: return "bf16";
+    case DType::kF64: return "fp64";
+    case DType::kI8: return "int8";
+    case DType::kU8: return "uint8";
+    case DType::kI16: return "int16";
+    case DType::kI32: return "int32";
+    case DType::kI64: return "int64";
+    case DType::kBool: return "bool";
+  }
+  return "unknown";
+}
+
+std::ostream& operator<<(std::ostream& os, DType dtype) { return os << NameOf(dtype); }
+
+Shape::Shape(std::initializer_list<int64_t> dims) : Shape(dims.begin(), static_cast<int>(dims.size())) {}
+
+Shape::Shape(const int64_t* dims, int rank) : rank_(rank) {
+  CHECK_LE(rank, kMaxRank);
+  for (int i = 0; i < rank; ++i) {
+    CHECK_GE(dims[i], 0);
+    dims_[i] = dims[i];
+  }
+}
+
+int64_t Shape::operator[](int i) const {
+  if (i < 0) i += rank_;
+  CHECK(i >= 0 && i < rank_) << " dimension " << i << " of " << ToString();
+  return dims_[i];
+}
+
+int64_t Shape::NumElements() const {
+  int64_t n = 1;
+  for (int i = 0; i < rank_; ++i) n *= dims_[i];
+  return n;
+}
+
+std::string Shape::ToString() const {
+  std::string text = "(";
+  for (int i = 0; i < rank_; ++i) text += (i ? ", " : "") + std::to_string(dims_[i]);
+  return text + ")";
+}
+
+bool operator==(const Shape& a, const Shape& b) { return a.rank_ == b.rank_ && a.dims_ == b.dims_; }
+
+std::ostream& operator<<(std::ostream& os, const Shape& shape) { return os << shape.ToString(); }
+
+void Tensor::Free::operator()(void* p) const { std::free(p); }
+
+Tensor::Tensor(DType dtype, Shape shape) {
+  constexpr size_t kAlignment = 64;
+  const size_t bytes = static_cast<size_t>(shape.NumElements()) * SizeOf(dtype);
+  const size_t padded = (bytes + kAlignment) / kAlignment * kAlignment;  // never 0: an empty tensor still has an address
+  void* data = std::aligned_alloc(kAlignment, padded);
+  CHECK(data != nullptr) << " out of memory: " << padded << " bytes for " << shape;
+  std::memset(data, 0, padded);
+  storage_.reset(data);
+  view_ = MutableTensorView(data, dtype, shape);
+}
+
+}  // namespace diptych

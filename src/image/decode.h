@@ -1,0 +1,56 @@
+// Encoded bytes -> a picture, as Pillow opens it.
+#ifndef DIPTYCH_IMAGE_DECODE_H_
+#define DIPTYCH_IMAGE_DECODE_H_
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/file.h"
+#include "core/status.h"
+
+namespace diptych {
+
+/// Pillow's modes: they decide how a picture is resized and converted, so they are kept until then.
+enum class PixelMode : uint8_t {
+  kL,     // 8-bit grey
+  kLa,    // grey + alpha
+  kP,     // palette indices; palette holds RGB triples
+  kRgb,
+  kRgba,
+  kCmyk,  // as Pillow holds it: 255 = full ink
+  k1,     // bilevel: one byte a pixel, 0 or 255
+  kI16,   // 16-bit grey, native byte order, two bytes a pixel (Pillow's "I;16")
+};
+
+struct Image {
+  PixelMode mode = PixelMode::kRgb;
+  int width = 0, height = 0;
+  std::vector<uint8_t> pixels;    // (height, width, channels of the mode), interleaved
+  std::vector<uint8_t> palette;   // kP only: 3 bytes a colour, up to 256 colours
+  int exif_orientation = 1;       // 1 to 8; recorded, not applied
+};
+
+int ChannelsOf(PixelMode mode);   // bytes a pixel
+
+struct DecodeOptions {
+  double max_megapixels = 100;    // checked from the header, before anything is allocated
+  bool allow_truncated = false;   // take what decodes of a cut-off picture, the rest as Pillow fills it
+  bool exif_rotate = false;       // apply the orientation (the references do not)
+};
+
+/// The first frame of a JPEG, PNG, WebP, GIF, TIFF, BMP, PNM, or (where libheif is built in) AVIF or HEIC picture; the
+/// format is found from the bytes, never from a name. `where` is put before every message.
+/// Errors: kCorrupt for damaged or truncated data, kLimitExceeded, kUnsupported with the package to install.
+Result<Image> DecodeImage(ByteSpan bytes, const DecodeOptions& options, const std::string& where);
+
+/// Reads and decodes a file. Files over 1 GiB are refused.
+Result<Image> LoadImage(const std::string& path, const DecodeOptions& options);
+
+/// What can be decoded here: {"JPEG", "libjpeg-turbo 2.1.5"}, ... for `info` and for messages.
+std::vector<std::pair<std::string, std::string>> SupportedFormats();
+
+}  // namespace diptych
+
+#endif  // DIPTYCH_IMAGE_DECODE_H_

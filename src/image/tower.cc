@@ -1,0 +1,1 @@
+#include "image/tower.h"

@@ -1,0 +1,67 @@
+// The image tower: pixels (B, 3, S, S) -> embeddings (B, E). A new encoder is a file beside this one, an alternative
+// of ImageTowerConfig, a line in MakeImageTower and a row in clip/config.
+#ifndef DIPTYCH_IMAGE_TOWER_H_
+#define DIPTYCH_IMAGE_TOWER_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/context.h"
+#include "core/status.h"
+#include "image/efficientnet_config.h"
+#include "kernels/packed_weight.h"
+#include "nn/param.h"
+
+namespace diptych {
+
+struct ImageInput {
+  const float* pixels = nullptr;  // (B, 3, S, S)
+  int64_t batch = 0;              // B
+};
+
+/// What is wanted of a forward pass; nothing else is computed. Null and empty mean: not wanted.
+struct ImageOutput {
+  float* pooled = nullptr;              // (B, E), before L2 normalisation
+  float* tokens = nullptr;              // (B, T, D), what the pooling pools
+  std::span<float* const> hidden;       // hidden[k]: the output of block k, (B, T, D) or (B, H, W, C)
+};
+
+/// Sizes that a caller needs to allocate an output.
+struct ImageTowerInfo {
+  int image_size = 0;             // S
+  int embed_dim = 0;              // E
+  int64_t token_count = 0;        // T of `tokens`
+  int64_t token_width = 0;        // D of `tokens`
+  std::vector<int64_t> hidden_size;  // floats of hidden[k] for one picture; its length is the number of blocks
+};
+
+/// Immutable, shared between threads: norms folded, operations fused, weights packed.
+class ImageTowerPlan {
+ public:
+  virtual ~ImageTowerPlan() = default;
+  virtual const ImageTowerInfo& info() const = 0;
+  virtual void Forward(Context& context, const ImageInput& input, const ImageOutput& output) const = 0;
+};
+
+/// The module: the checkpoint's tensors as they are.
+class ImageTower {
+ public:
+  virtual ~ImageTower() = default;
+  virtual const ImageTowerInfo& info() const = 0;
+  /// Names are open_clip's ("visual. ...").
+  virtual void Visit(const nn::ParamVisitor& visit) = 0;
+  /// REQUIRES: every parameter has a value. The plan keeps nothing of the module.
+  virtual std::unique_ptr<ImageTowerPlan> Prepare(kernels::Precision precision) const = 0;
+};
+
+using ImageTowerConfig = std::variant<EfficientNetConfig>;
+
+std::unique_ptr<ImageTower> MakeImageTower(const ImageTowerConfig& config);
+
+}  // namespace diptych
+
+#endif  // DIPTYCH_IMAGE_TOWER_H_

@@ -1,0 +1,38 @@
+// Multi-head scaled dot-product attention over packed sequences of unequal length.
+#ifndef DIPTYCH_KERNELS_ATTENTION_H_
+#define DIPTYCH_KERNELS_ATTENTION_H_
+
+#include <cstdint>
+#include <span>
+
+#include "core/context.h"
+
+namespace diptych::kernels {
+
+/// Rows of one sequence follow the rows of the one before. Head h of a row is its columns [h*HD, (h+1)*HD).
+struct AttentionInput {
+  const float* q = nullptr;  // (sum of q_lengths, ...), row stride q_stride
+  const float* k = nullptr;  // (sum of lengths, ...), row stride kv_stride
+  const float* v = nullptr;  // as k
+  int64_t q_stride = 0, kv_stride = 0;
+  std::span<const int32_t> lengths;    // keys of each sequence
+  std::span<const int32_t> q_lengths;  // queries of each sequence: its last rows; empty means: as `lengths`
+  /// Keys and values that every sequence sees before its own (a shared prefix), row stride kv_stride.
+  const float* prefix_k = nullptr;
+  const float* prefix_v = nullptr;
+  int32_t prefix_length = 0;
+};
+
+struct AttentionShape {
+  int heads = 1;     // NH
+  int head_dim = 0;  // HD
+  bool causal = false;
+  float scale = 0.0f;  // of q·k, normally HD^-0.5
+};
+
+/// y (sum of q_lengths, NH*HD), dense.
+void Attention(Context& context, const AttentionInput& input, const AttentionShape& shape, float* y);
+
+}  // namespace diptych::kernels
+
+#endif  // DIPTYCH_KERNELS_ATTENTION_H_

@@ -1,0 +1,67 @@
+// The text tower: packed token ids -> embeddings (B, E). A new encoder is a file beside this one, an alternative of
+// TextTowerConfig, a line in MakeTextTower and a row in clip/config.
+#ifndef DIPTYCH_TEXT_TOWER_H_
+#define DIPTYCH_TEXT_TOWER_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <variant>
+
+#include "core/context.h"
+#include "core/status.h"
+#include "kernels/packed_weight.h"
+#include "nn/param.h"
+#include "text/bert_config.h"
+
+namespace diptych {
+
+/// B texts of unequal length, one after the other without padding: M = sum of lengths rows.
+struct TextInput {
+  std::span<const int32_t> ids;      // (M)
+  std::span<const int32_t> lengths;  // (B), each 1 to context_length
+};
+
+/// What is wanted of a forward pass; nothing else is computed. Null and empty mean: not wanted.
+struct TextOutput {
+  float* pooled = nullptr;          // (B, E), before L2 normalisation
+  float* tokens = nullptr;          // (M, D), what the pooling pools
+  std::span<float* const> hidden;   // hidden[k]: (M, D), the output of block k
+};
+
+struct TextTowerInfo {
+  int context_length = 0;  // most tokens of a text
+  int vocab_size = 0;      // V
+  int width = 0;           // D
+  int layers = 0;          // L, the number of hidden states
+  int embed_dim = 0;       // E
+};
+
+/// Immutable, shared between threads.
+class TextTowerPlan {
+ public:
+  virtual ~TextTowerPlan() = default;
+  virtual const TextTowerInfo& info() const = 0;
+  /// REQUIRES: 0 <= id < vocab_size (tokenizers are checked against the tower when a model is loaded).
+  virtual void Forward(Context& context, const TextInput& input, const TextOutput& output) const = 0;
+};
+
+/// The module: the checkpoint's tensors as they are.
+class TextTower {
+ public:
+  virtual ~TextTower() = default;
+  virtual const TextTowerInfo& info() const = 0;
+  /// Names are open_clip's ("text. ...", or without the prefix for its built-in tower).
+  virtual void Visit(const nn::ParamVisitor& visit) = 0;
+  /// REQUIRES: every parameter has a value. The plan shares the embedding tables' mapping with the module.
+  virtual std::unique_ptr<TextTowerPlan> Prepare(kernels::Precision precision) const = 0;
+};
+
+using TextTowerConfig = std::variant<BertConfig>;
+
+std::unique_ptr<TextTower> MakeTextTower(const TextTowerConfig& config);
+
+}  // namespace diptych
+
+#endif  // DIPTYCH_TEXT_TOWER_H_
