@@ -53,7 +53,7 @@ install_missing() {
 provide_onednn() {
   local folder
   at_least_3 "$(installed_version libdnnl-dev)" && return
-  for folder in ${CMAKE_PREFIX_PATH//:/ }; do
+  for folder in $(tr : " " <<<"${CMAKE_PREFIX_PATH:-}"); do
     compgen -G "$folder/lib*/cmake/dnnl/" >/dev/null && return
   done
   [ -e "$1/onednn/lib/cmake/dnnl" ] && return
