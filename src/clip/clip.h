@@ -33,10 +33,10 @@ class Clip {
   int embed_dim() const { return config_.embed_dim; }
   float logit_scale() const { return logit_scale_; }  // exp() already taken
   float logit_bias() const { return logit_bias_; }    // 0 where the model has none
-  /// sha256 of the weights' headers and sizes would not notice an edit in place; this hashes names, shapes and a sample
-  /// of every tensor. Two models with the same fingerprint have the same embedding space.
+  /// Names, shapes and a sample of every tensor, hashed: 16 hex digits. Embeddings of models whose fingerprints differ
+  /// must not be compared.
   const std::string& fingerprint() const;
-  int64_t parameter_count() const;
+  int64_t parameter_count() const;  // buffers such as batch-norm statistics not counted, as in PyTorch
 
   /// pixels (B, 3, S, S), as Preprocess makes them -> embeddings (B, E), L2-normalised unless told otherwise.
   void EncodeImages(Context& context, const float* pixels, int64_t batch, float* embeddings,

@@ -6,8 +6,8 @@
 
 #define RETURN_IF_ERROR(expr)                        \
   do {                                               \
-    ::diptych::Status status_ = (expr);              \
-    if (!status_.ok()) return status_;               \
+    ::diptych::Status returned_status = (expr);     \
+    if (!returned_status.ok()) return returned_status; \
   } while (false)
 
 /// ASSIGN_OR_RETURN(auto x, F()): x = the value of F(), or return its error.

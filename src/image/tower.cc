@@ -1,1 +1,16 @@
 #include "image/tower.h"
+
+#include "image/efficientnet.h"
+
+namespace diptych {
+namespace {
+
+std::unique_ptr<ImageTower> Make(const EfficientNetConfig& config) { return MakeEfficientNet(config); }
+
+}  // namespace
+
+std::unique_ptr<ImageTower> MakeImageTower(const ImageTowerConfig& config) {
+  return std::visit([](const auto& one) { return Make(one); }, config);
+}
+
+}  // namespace diptych

@@ -7,29 +7,44 @@
 
 namespace diptych::nn {
 
-void Param::Bind(TensorView value, std::shared_ptr<const void> owner) {
-  CHECK_EQ(value.NumElements(), shape_.NumElements()) << value.shape() << " bound to " << shape_;
-  value_ = TensorView(value.raw(), value.dtype(), shape_);
-  owner_ = std::move(owner);
-  owned_ = Tensor();
+void Param::Bind(std::vector<SharedView> parts) {
+  int64_t elements = 0;
+  for (const SharedView& part : parts) elements += part.view.NumElements();
+  CHECK_EQ(elements, shape_.NumElements()) << shape_;
+  parts_ = std::move(parts);
+  owned_ = nullptr;
   ++version_;
+}
+
+SharedView Param::value() const {
+  CHECK_EQ(parts_.size(), size_t{1}) << " parts of a parameter of shape " << shape_;
+  const SharedView& part = parts_[0];
+  return {TensorView(part.view.raw(), part.view.dtype(), shape_), part.owner};
 }
 
 MutableTensorView Param::MutableValue() {
-  if (owned_.empty()) {
-    Tensor copy(DType::kF32, shape_);
-    if (has_value()) kernels::ToFloat(value_, copy.mutable_data<float>());
-    owned_ = std::move(copy);
-    owner_.reset();
-    value_ = owned_.view();
+  if (owned_ == nullptr) {
+    auto tensor = std::make_shared<Tensor>(DType::kF32, shape_);
+    float* y = tensor->mutable_data<float>();
+    for (const SharedView& part : parts_) {
+      kernels::ToFloat(part.view, y);
+      y += part.view.NumElements();
+    }
+    owned_ = tensor.get();
+    parts_ = {{tensor->view(), tensor}};
   }
   ++version_;
-  return owned_.mutable_view();
+  return owned_->mutable_view();
 }
 
 std::vector<float> Param::ToFloats() const {
+  CHECK(has_value()) << " a parameter of shape " << shape_ << " was never loaded";
   std::vector<float> floats(static_cast<size_t>(shape_.NumElements()));
-  kernels::ToFloat(value(), floats.data());
+  float* y = floats.data();
+  for (const SharedView& part : parts_) {
+    kernels::ToFloat(part.view, y);
+    y += part.view.NumElements();
+  }
   return floats;
 }
 
@@ -38,8 +53,15 @@ float Param::Scalar() const {
   return ToFloats()[0];
 }
 
-void Param::ReleasePages() const {
-  if (owner_ != nullptr) ReleaseMappedPages(value_.raw(), value_.SizeBytes());
+void Param::Consume(const std::function<void(TensorView)>& f) const {
+  if (parts_.size() == 1) {
+    f(value().view);
+  } else {
+    const std::vector<float> floats = ToFloats();
+    f(TensorView(floats.data(), DType::kF32, shape_));
+  }
+  if (owned_ != nullptr) return;
+  for (const SharedView& part : parts_) ReleaseMappedPages(part.view.raw(), part.view.SizeBytes());
 }
 
 }  // namespace diptych::nn

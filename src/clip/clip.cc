@@ -1,0 +1,243 @@
+#include "clip/clip.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <set>
+#include <utility>
+
+#include "checkpoint/safetensors.h"
+#include "clip/names.h"
+#include "kernels/norm.h"
+#include "kernels/softmax.h"
+
+namespace diptych {
+namespace {
+
+namespace fs = std::filesystem;
+
+Result<StateDict> LoadWeights(const ClipConfig& config) {
+  StateDict all;
+  for (const std::string& file : config.weights) {
+    const std::string path = (fs::path(config.folder) / file).string();
+    const bool index = path.ends_with(".index.json");
+    ASSIGN_OR_RETURN(StateDict part, index ? LoadShardedSafetensors(path) : LoadSafetensors(path));
+    all.merge(part);
+  }
+  return all;
+}
+
+// Hands stored tensors to parameters by name, and remembers what is left over.
+class Binder {
+ public:
+  explicit Binder(const StateDict& state, std::string folder) : state_(state), folder_(std::move(folder)) {}
+
+  void operator()(const std::string& name, nn::Param& param) {
+    if (!status_.ok()) return;
+    std::vector<nn::SharedView> parts;
+    int64_t elements = 0;
+    std::string shapes;
+    for (const std::string& stored : OpenClipNames(name)) {
+      const auto it = state_.find(stored);
+      if (it == state_.end()) {
+        status_ = Corrupt(folder_, "tensor \"" + stored + "\" is missing",
+                          "the file may be cut short, or the configuration describe another model");
+        return;
+      }
+      used_.insert(stored);
+      const TensorView& view = it->second.view;
+      if (view.dtype() != DType::kF32 && view.dtype() != DType::kF16 && view.dtype() != DType::kBF16) {
+        status_ = Unsupported(it->second.file, "tensor \"" + stored + "\" is " + NameOf(view.dtype()),
+                              "weights must be fp32, fp16 or bf16");
+        return;
+      }
+      elements += view.NumElements();
+      shapes += (shapes.empty() ? "" : " + ") + view.shape().ToString();
+      parts.push_back({view, it->second.owner});
+    }
+    if (!SameShape(parts, param.shape()) || elements != param.shape().NumElements()) {
+      status_ = Corrupt(folder_, "tensor \"" + name + "\" has shape " + shapes + ", the configuration asks for " +
+                                     param.shape().ToString());
+      return;
+    }
+    param.Bind(std::move(parts));
+  }
+
+  // OK when every tensor of the file has found its place.
+  Status Finish() const {
+    RETURN_IF_ERROR(status_);
+    std::string extra;
+    int count = 0;
+    for (const auto& [name, tensor] : state_) {
+      if (used_.count(name) != 0 || IsIgnorableTensor(name)) continue;
+      if (++count <= 3) extra += (extra.empty() ? "\"" : ", \"") + name + "\"";
+    }
+    if (count == 0) return Status::Ok();
+    if (count > 3) extra += " and " + std::to_string(count - 3) + " more";
+    return Corrupt(folder_, "the model has no place for the stored tensor" + std::string(count > 1 ? "s " : " ") + extra,
+                   "the configuration may describe another model");
+  }
+
+ private:
+  // Leading ones do not count: containers differ in them.
+  static bool SameShape(const std::vector<nn::SharedView>& parts, const Shape& wanted) {
+    const Shape& stored = parts[0].view.shape();
+    int first = 0;
+    while (stored.rank() - first > wanted.rank() && stored[first] == 1) ++first;
+    if (stored.rank() - first != wanted.rank()) return false;
+    for (int i = parts.size() > 1 ? 1 : 0; i < wanted.rank(); ++i) {
+      if (stored[first + i] != wanted[i]) return false;
+    }
+    return true;
+  }
+
+  const StateDict& state_;
+  std::string folder_;
+  std::set<std::string> used_;
+  Status status_;
+};
+
+// FNV-1a, 64 bits.
+class Hash {
+ public:
+  void Add(const void* data, size_t bytes) {
+    const auto* p = static_cast<const uint8_t*>(data);
+    for (size_t i = 0; i < bytes; ++i) state_ = (state_ ^ p[i]) * 0x100000001b3u;
+  }
+  std::string Hex() const {
+    std::string text(16, '0');
+    for (int i = 0; i < 16; ++i) text[15 - i] = "0123456789abcdef"[(state_ >> (4 * i)) & 15];
+    return text;
+  }
+
+ private:
+  uint64_t state_ = 0xcbf29ce484222325u;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Clip>> Clip::Load(const std::string& name, const LoadOptions& options) {
+  ASSIGN_OR_RETURN(const std::string folder, ResolveModel(name));
+  std::unique_ptr<Clip> clip(new Clip);
+  clip->options_ = options;
+  ASSIGN_OR_RETURN(clip->config_, LoadClipConfig(folder));
+  const ClipConfig& config = clip->config_;
+  ASSIGN_OR_RETURN(const StateDict state, LoadWeights(config));
+  clip->image_ = MakeImageTower(config.image);
+  clip->text_ = MakeTextTower(config.text);
+
+  nn::Param scale(Shape{}), bias(Shape{});
+  Binder binder(state, folder);
+  const nn::ParamVisitor bind = [&](const std::string& n, nn::Param& p) { binder(n, p); };
+  clip->image_->Visit(bind);
+  clip->text_->Visit(bind);
+  binder("logit_scale", scale);
+  if (config.has_logit_bias) binder("logit_bias", bias);
+  RETURN_IF_ERROR(binder.Finish());
+  clip->logit_scale_ = std::exp(scale.Scalar());
+  if (config.has_logit_bias) clip->logit_bias_ = bias.Scalar();
+  if (!std::isfinite(clip->logit_scale_) || !std::isfinite(clip->logit_bias_)) {
+    return Corrupt(folder, "the stored logit_scale or logit_bias is not a finite number");
+  }
+
+  if (config.builtin_tokenizer) {
+    clip->tokenizer_ = MakeClipTokenizer(config.tokenizer);
+  } else {
+    ASSIGN_OR_RETURN(clip->tokenizer_, LoadTokenizer(folder, config.tokenizer));
+  }
+  if (clip->tokenizer_->vocab_size() > clip->text_->info().vocab_size) {
+    return Corrupt(folder, "the tokenizer knows " + std::to_string(clip->tokenizer_->vocab_size()) +
+                               " tokens, the text tower only " + std::to_string(clip->text_->info().vocab_size));
+  }
+  return clip;
+}
+
+const std::string& Clip::fingerprint() const {
+  std::call_once(fingerprint_once_, [this] {
+    constexpr size_t kSample = 64;  // bytes at both ends and the middle of each tensor
+    Hash hash;
+    const nn::ParamVisitor add = [&](const std::string& name, nn::Param& param) {
+      const std::string shape = param.shape().ToString();
+      hash.Add(name.data(), name.size());
+      hash.Add(shape.data(), shape.size());
+      for (const nn::SharedView& part : param.parts()) {
+        const auto* bytes = static_cast<const uint8_t*>(part.view.raw());
+        const size_t size = part.view.SizeBytes(), n = std::min(size, kSample);
+        for (const size_t at : {size_t{0}, (size - n) / 2, size - n}) hash.Add(bytes + at, n);
+      }
+    };
+    image_->Visit(add);
+    text_->Visit(add);
+    hash.Add(&logit_scale_, sizeof logit_scale_);
+    hash.Add(&logit_bias_, sizeof logit_bias_);
+    fingerprint_ = hash.Hex();
+  });
+  return fingerprint_;
+}
+
+int64_t Clip::parameter_count() const {
+  int64_t count = 1 + (config_.has_logit_bias ? 1 : 0);  // scale and bias
+  const nn::ParamVisitor add = [&](const std::string&, nn::Param& param) {
+    if (param.role() == nn::Param::Role::kWeight) count += param.shape().NumElements();
+  };
+  image_->Visit(add);
+  text_->Visit(add);
+  return count;
+}
+
+const ImageTowerPlan& Clip::image_plan() const {
+  std::call_once(image_once_, [this] { image_plan_ = image_->Prepare(options_.precision); });
+  return *image_plan_;
+}
+
+const TextTowerPlan& Clip::text_plan() const {
+  std::call_once(text_once_, [this] { text_plan_ = text_->Prepare(options_.precision); });
+  return *text_plan_;
+}
+
+void Clip::EncodeImages(Context& context, const float* pixels, int64_t batch, float* embeddings,
+                        bool normalize) const {
+  if (batch == 0) return;
+  image_plan().Forward(context, {.pixels = pixels, .batch = batch}, {.pooled = embeddings});
+  if (normalize) kernels::L2Normalize(embeddings, batch, embed_dim());
+}
+
+void Clip::EncodeTexts(Context& context, std::span<const std::string> texts, float* embeddings, bool normalize) const {
+  // Enough rows to keep the matrix products at their peak, few enough to stay in cache.
+  constexpr size_t kMaxRows = 512;
+  std::vector<int32_t> ids, lengths;
+  float* out = embeddings;
+  const auto flush = [&] {
+    if (lengths.empty()) return;
+    text_plan().Forward(context, {.ids = ids, .lengths = lengths}, {.pooled = out});
+    out += static_cast<int64_t>(lengths.size()) * embed_dim();
+    ids.clear();
+    lengths.clear();
+  };
+  for (const std::string& text : texts) {
+    const std::vector<int32_t> one = tokenizer_->Encode(text);
+    if (ids.size() + one.size() > kMaxRows) flush();
+    ids.insert(ids.end(), one.begin(), one.end());
+    lengths.push_back(static_cast<int32_t>(one.size()));
+  }
+  flush();
+  if (normalize) kernels::L2Normalize(embeddings, static_cast<int64_t>(texts.size()), embed_dim());
+}
+
+void Clip::Logits(const float* images, int64_t q, const float* texts, int64_t n, float* logits) const {
+  const int64_t e = embed_dim();
+  for (int64_t i = 0; i < q; ++i) {
+    for (int64_t j = 0; j < n; ++j) {
+      float dot = 0.0f;
+      for (int64_t k = 0; k < e; ++k) dot += images[i * e + k] * texts[j * e + k];
+      logits[i * n + j] = logit_scale_ * dot + logit_bias_;
+    }
+  }
+}
+
+void Clip::Probabilities(float* logits, int64_t q, int64_t n) const {
+  if (!config_.has_logit_bias) return kernels::Softmax(logits, q, n);
+  for (int64_t i = 0; i < q * n; ++i) logits[i] = 1.0f / (1.0f + std::exp(-logits[i]));
+}
+
+}  // namespace diptych

@@ -1,0 +1,223 @@
+#include "image/efficientnet.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kernels/pool.h"
+#include "nn/conv_norm.h"
+#include "nn/linear.h"
+
+namespace diptych {
+namespace {
+
+using kernels::Activation;
+using kernels::ConvGeometry;
+using kernels::Precision;
+using nn::ConvNorm;
+using nn::ConvPlan;
+using nn::MapSize;
+
+ConvNorm MakeConv(const EfficientNetConfig& config, ConvGeometry geometry, Activation activation) {
+  geometry.padding = ConvGeometry::Padding::kSame;  // timm's tf_ variants keep TensorFlow's padding
+  return ConvNorm(geometry, config.batch_norm_eps, activation);
+}
+
+ConvNorm Pointwise(const EfficientNetConfig& config, int in, int out, Activation activation) {
+  return MakeConv(config, {.in_channels = in, .out_channels = out}, activation);
+}
+
+ConvNorm Depthwise(const EfficientNetConfig& config, int channels, int kernel, int stride) {
+  return MakeConv(config,
+                  {.in_channels = channels,
+                   .out_channels = channels,
+                   .kernel_h = kernel,
+                   .kernel_w = kernel,
+                   .stride = stride,
+                   .groups = channels},
+                  Activation::kRelu6);
+}
+
+// Expand (absent with ratio 1), filter each channel, project without activation; a shortcut where shapes allow it.
+struct InvertedResidualPlan {
+  std::vector<ConvPlan> convs;
+  bool shortcut = false;
+
+  // x (B, H, W, C) -> y; y may be x where the block has a shortcut.
+  void Forward(Context& context, const float* x, const MapSize& in, float* y) const {
+    const Arena::Scope scope(context.arena());
+    const float* source = x;
+    MapSize size = in;
+    for (size_t i = 0; i < convs.size(); ++i) {
+      const bool last = i + 1 == convs.size();
+      const MapSize out = convs[i].OutputSize(size);
+      float* target = last ? y : context.arena().Allocate<float>(out.NumElements());
+      convs[i].Forward(context, source, size, last && shortcut ? x : nullptr, target);
+      source = target;
+      size = out;
+    }
+  }
+
+  MapSize OutputSize(MapSize size) const {
+    for (const ConvPlan& conv : convs) size = conv.OutputSize(size);
+    return size;
+  }
+};
+
+struct InvertedResidual {
+  std::vector<ConvNorm> convs;
+  bool expands = false;
+  bool shortcut = false;
+
+  // timm numbers the norms in order, and names the projection "pwl" only where there is an expansion before it.
+  void Visit(const nn::ParamVisitor& visit, const std::string& prefix) {
+    static const char* const kExpanding[] = {"conv_pw.", "conv_dw.", "conv_pwl."};
+    static const char* const kPlain[] = {"conv_dw.", "conv_pw."};
+    for (size_t i = 0; i < convs.size(); ++i) {
+      const char* name = expands ? kExpanding[i] : kPlain[i];
+      convs[i].Visit(visit, prefix + name, prefix + "bn" + std::to_string(i + 1) + ".");
+    }
+  }
+
+  InvertedResidualPlan Prepare(Precision precision) const {
+    InvertedResidualPlan plan{.shortcut = shortcut};
+    for (const ConvNorm& conv : convs) plan.convs.push_back(conv.Prepare(precision));
+    return plan;
+  }
+};
+
+InvertedResidual MakeBlock(const EfficientNetConfig& config, const EfficientNetStage& stage, int in, int stride) {
+  InvertedResidual block;
+  const int middle = in * stage.expand;
+  block.expands = stage.expand != 1;
+  block.shortcut = stride == 1 && in == stage.out_channels;
+  if (block.expands) block.convs.push_back(Pointwise(config, in, middle, Activation::kRelu6));
+  block.convs.push_back(Depthwise(config, middle, stage.kernel, stride));
+  block.convs.push_back(Pointwise(config, middle, stage.out_channels, Activation::kNone));
+  return block;
+}
+
+class EfficientNetPlan : public ImageTowerPlan {
+ public:
+  ImageTowerInfo info_;
+  ConvPlan stem_, head_;
+  std::vector<InvertedResidualPlan> blocks_;
+  nn::LinearPlan projection_;
+
+  const ImageTowerInfo& info() const override { return info_; }
+
+  void Forward(Context& context, const ImageInput& input, const ImageOutput& output) const override {
+    Arena& arena = context.arena();
+    const Arena::Scope scope(arena);
+    const int s = info_.image_size;
+    MapSize size{input.batch, s, s, 3};
+    float* pixels = arena.Allocate<float>(size.NumElements());  // (B, S, S, 3)
+    kernels::ChannelsLast(context, input.pixels, {size.b, size.h, size.w, size.c}, pixels);
+
+    // Two buffers in turn hold the maps between blocks; the largest is one of the first.
+    float* maps[2];
+    for (float*& map : maps) map = arena.Allocate<float>(input.batch * largest_map_);
+    int current = 0;
+    stem_.Forward(context, pixels, size, nullptr, maps[current]);
+    size = stem_.OutputSize(size);
+    for (size_t k = 0; k < blocks_.size(); ++k) {
+      const int next = blocks_[k].shortcut ? current : 1 - current;
+      blocks_[k].Forward(context, maps[current], size, maps[next]);
+      size = blocks_[k].OutputSize(size);
+      current = next;
+      if (k < output.hidden.size() && output.hidden[k] != nullptr) {
+        std::copy_n(maps[current], size.NumElements(), output.hidden[k]);
+      }
+    }
+    if (output.pooled == nullptr && output.tokens == nullptr) return;
+
+    const MapSize out = head_.OutputSize(size);
+    float* features = output.tokens != nullptr ? output.tokens : arena.Allocate<float>(out.NumElements());
+    head_.Forward(context, maps[current], size, nullptr, features);  // (B, H, W, head channels)
+    if (output.pooled == nullptr) return;
+    float* mean = arena.Allocate<float>(out.b * out.c);  // (B, head channels)
+    kernels::GlobalAveragePool(context, features, out.b, int64_t{out.h} * out.w, out.c, mean);
+    projection_.Forward(context, mean, out.b, output.pooled);
+  }
+
+  // Sizes that depend on the shapes alone, once all layers stand.
+  void Finish() {
+    MapSize size = stem_.OutputSize({1, info_.image_size, info_.image_size, 3});
+    largest_map_ = size.NumElements();
+    for (const InvertedResidualPlan& block : blocks_) {
+      size = block.OutputSize(size);
+      largest_map_ = std::max(largest_map_, size.NumElements());
+    }
+  }
+
+ private:
+  int64_t largest_map_ = 0;  // floats for one picture
+};
+
+class EfficientNet : public ImageTower {
+ public:
+  explicit EfficientNet(const EfficientNetConfig& config)
+      : projection_({.in = config.head_channels, .out = config.embed_dim, .bias = config.projection_bias}) {
+    stem_ = MakeConv(config,
+                     {.in_channels = 3, .out_channels = config.stem_channels, .kernel_h = 3, .kernel_w = 3, .stride = 2},
+                     Activation::kRelu6);
+    info_.image_size = config.image_size;
+    info_.embed_dim = config.embed_dim;
+    int channels = config.stem_channels;
+    int side = stem_.geometry.OutSize(config.image_size, 3);
+    for (const EfficientNetStage& stage : config.stages) {
+      std::vector<InvertedResidual>& blocks = stages_.emplace_back();
+      for (int i = 0; i < stage.depth; ++i) {
+        blocks.push_back(MakeBlock(config, stage, channels, i == 0 ? stage.stride : 1));
+        channels = stage.out_channels;
+        side = (side + (i == 0 ? stage.stride : 1) - 1) / (i == 0 ? stage.stride : 1);
+        info_.hidden_size.push_back(int64_t{side} * side * channels);
+      }
+    }
+    head_ = Pointwise(config, channels, config.head_channels, Activation::kRelu6);
+    info_.token_count = int64_t{side} * side;
+    info_.token_width = config.head_channels;
+  }
+
+  const ImageTowerInfo& info() const override { return info_; }
+
+  void Visit(const nn::ParamVisitor& visit) override {
+    const std::string trunk = "visual.trunk.";
+    stem_.Visit(visit, trunk + "conv_stem.", trunk + "bn1.");
+    for (size_t s = 0; s < stages_.size(); ++s) {
+      for (size_t i = 0; i < stages_[s].size(); ++i) {
+        stages_[s][i].Visit(visit, trunk + "blocks." + std::to_string(s) + "." + std::to_string(i) + ".");
+      }
+    }
+    head_.Visit(visit, trunk + "conv_head.", trunk + "bn2.");
+    projection_.Visit(visit, "visual.head.proj.");
+  }
+
+  std::unique_ptr<ImageTowerPlan> Prepare(Precision precision) const override {
+    auto plan = std::make_unique<EfficientNetPlan>();
+    plan->info_ = info_;
+    plan->stem_ = stem_.Prepare(precision);
+    for (const auto& stage : stages_) {
+      for (const InvertedResidual& block : stage) plan->blocks_.push_back(block.Prepare(precision));
+    }
+    plan->head_ = head_.Prepare(precision);
+    plan->projection_ = projection_.Prepare(precision);
+    plan->Finish();
+    return plan;
+  }
+
+ private:
+  ImageTowerInfo info_;
+  ConvNorm stem_, head_;
+  std::vector<std::vector<InvertedResidual>> stages_;
+  nn::Linear projection_;
+};
+
+}  // namespace
+
+std::unique_ptr<ImageTower> MakeEfficientNet(const EfficientNetConfig& config) {
+  return std::make_unique<EfficientNet>(config);
+}
+
+}  // namespace diptych

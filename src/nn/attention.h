@@ -1,0 +1,55 @@
+// Multi-head self-attention (Vaswani et al., 2017), torch's nn.MultiheadAttention.
+#ifndef DIPTYCH_NN_ATTENTION_H_
+#define DIPTYCH_NN_ATTENTION_H_
+
+#include <cstdint>
+#include <span>
+
+#include "core/context.h"
+#include "kernels/attention.h"
+#include "nn/linear.h"
+
+namespace diptych::nn {
+
+struct AttentionConfig {
+  int64_t width = 0;  // D
+  int heads = 1;      // NH
+  bool causal = false;
+};
+
+struct AttentionPlan {
+  AttentionConfig config;
+  LinearPlan q, kv;   // (D), (2D): apart only in a plan whose queries are few
+  LinearPlan qkv;     // (3D)
+  LinearPlan out;
+
+  /// Every row attends: x (M, D), M = sum of lengths -> y (M, D) = out(attention(x)) + residual (may be null or y).
+  void Forward(Context& context, const float* x, std::span<const int32_t> lengths, const float* residual,
+               float* y) const;
+
+  /// One query for each sequence. x (M, D) gives the keys and values, x_q (B, D) the queries -> y (B, D), with
+  /// residual (B, D). REQUIRES: prepared for pooled queries; not causal, or each query the last row of its sequence.
+  void ForwardPooled(Context& context, const float* x, std::span<const int32_t> lengths, const float* x_q,
+                     const float* residual, float* y) const;
+
+ private:
+  kernels::AttentionShape KernelShape() const;
+};
+
+/// Which queries a plan will be asked for.
+enum class Queries : uint8_t { kAll, kPooled };
+
+struct Attention {
+  Attention() = default;
+  explicit Attention(const AttentionConfig& config);
+
+  AttentionConfig config;
+  Linear qkv;  // (3D, D): rows of q, then k, then v
+  Linear out;  // (D, D)
+
+  AttentionPlan Prepare(kernels::Precision precision, Queries queries) const;
+};
+
+}  // namespace diptych::nn
+
+#endif  // DIPTYCH_NN_ATTENTION_H_

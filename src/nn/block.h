@@ -1,0 +1,58 @@
+// A transformer block: attention and MLP, each with a norm and a residual connection.
+#ifndef DIPTYCH_NN_BLOCK_H_
+#define DIPTYCH_NN_BLOCK_H_
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "core/context.h"
+#include "nn/attention.h"
+#include "nn/layer_norm.h"
+#include "nn/mlp.h"
+
+namespace diptych::nn {
+
+struct BlockConfig {
+  int64_t width = 0;      // D
+  int64_t mlp_width = 0;  // F
+  int heads = 1;          // NH
+  float eps = 1e-5f;
+  kernels::Activation activation = kernels::Activation::kGelu;
+  bool causal = false;
+  /// Pre-norm: x + f(norm(x)), as CLIP. Post-norm: norm(x + f(x)), as BERT.
+  bool post_norm = false;
+};
+
+struct BlockPlan {
+  BlockConfig config;
+  LayerNormPlan norm1, norm2;
+  AttentionPlan attention;
+  MlpPlan mlp;
+
+  /// x (M, D) in place, M = sum of lengths.
+  void Forward(Context& context, std::span<const int32_t> lengths, float* x) const;
+
+  /// Only what reaches the pooled rows: x (M, D) is read, row pooled_rows[b] of it is sequence b's query -> y (B, D).
+  /// REQUIRES: prepared with Queries::kPooled, pre-norm; with a causal mask each pooled row ends its sequence.
+  void ForwardPooled(Context& context, std::span<const int32_t> lengths, std::span<const int64_t> pooled_rows,
+                     const float* x, float* y) const;
+};
+
+struct Block {
+  Block() = default;
+  explicit Block(const BlockConfig& config);
+
+  BlockConfig config;
+  LayerNorm norm1, norm2;
+  Attention attention;
+  Mlp mlp;
+
+  /// open_clip's names: prefix + "ln_1.", "attn.in_proj_weight", "attn.out_proj.", "ln_2.", "mlp.c_fc.", "mlp.c_proj.".
+  void Visit(const ParamVisitor& visit, const std::string& prefix);
+  BlockPlan Prepare(kernels::Precision precision, Queries queries = Queries::kAll) const;
+};
+
+}  // namespace diptych::nn
+
+#endif  // DIPTYCH_NN_BLOCK_H_
