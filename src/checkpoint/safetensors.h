@@ -14,17 +14,20 @@ namespace diptych {
 /// Parses a header and checks every claim of it against `bytes`, which stay owned by `owner`: header size at most
 /// 100 MB, offsets contiguous from 0 without gap or overlap, lengths equal to shape x dtype with overflow checked,
 /// the file's end equal to the last tensor's. Untrusted input: any violation is a Status that names the tensor.
-/// Tensors of a dtype that Tensor does not have (8-bit floats, unsigned 16 and up) are listed in the error only
-/// when a module asks for them: they are skipped here.
+/// Every view is aligned for its dtype: a tensor that lies misaligned is copied.
+/// Tensors that Tensor cannot hold (8-bit floats, unsigned 16 and up, more than five dimensions) are skipped: whoever
+/// needs one finds it missing.
 Result<StateDict> ParseSafetensors(ByteSpan bytes, std::shared_ptr<const void> owner, const std::string& path);
 
 /// Maps one file.
 Result<StateDict> LoadSafetensors(const std::string& path);
 
-/// Maps the shards that a `*.safetensors.index.json` lists. Shard names that leave the index's folder are refused.
+/// Maps the shards that a `*.safetensors.index.json` lists. Refused: shard names that leave the index's folder,
+/// tensors that are not in the shard that the index names, and tensors that are in two shards.
 Result<StateDict> LoadShardedSafetensors(const std::string& index_path);
 
-/// Writes `tensors` atomically, in name order, header padded to 8 bytes, with {"format": "pt"} and `metadata`.
+/// Writes `tensors` atomically, byte for byte as the reference library does: wide dtypes first, then by name, the
+/// header padded to 8 bytes. `metadata` is written beside {"format": "pt"}, sorted. Names are UTF-8.
 Status SaveSafetensors(const std::string& path, const std::map<std::string, TensorView>& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -21,7 +22,9 @@ struct FileDescriptor {
   }
 };
 
-std::string SystemReason() { return std::strerror(errno); }
+std::string SystemReason() {
+  return std::strerror(errno);
+}
 
 Status CannotOpen(const std::string& path) {
   if (errno == ENOENT || errno == ENOTDIR) return NotFound(path, "no such file");
@@ -39,6 +42,47 @@ Result<std::pair<int, size_t>> OpenRegular(const std::string& path) {
     return InvalidArgument(path, folder ? "is a folder, not a file" : "is not a regular file");
   }
   return std::make_pair(fd, static_cast<size_t>(info.st_size));
+}
+
+// Where the bytes for `path` go: a link keeps pointing where it points, and a device (/dev/null, /dev/stdout) or pipe
+// is written to: renaming would put a file in its place.
+struct Target {
+  std::string path;
+  bool device = false;
+};
+
+Result<Target> FindTarget(const std::string& path) {
+  struct stat info;
+  if (::stat(path.c_str(), &info) != 0) return Target{path};  // new; what is wrong with the folder, open() will say
+  if (S_ISDIR(info.st_mode)) return InvalidArgument(path, "is a folder, not a file");
+  if (!S_ISREG(info.st_mode)) return Target{path, true};
+  std::error_code error;
+  const std::filesystem::path real = std::filesystem::canonical(path, error);
+  return Target{error ? path : real.string()};
+}
+
+bool WriteAll(int fd, std::span<const std::string_view> pieces) {
+  for (std::string_view piece : pieces) {
+    while (!piece.empty()) {
+      const ssize_t n = ::write(fd, piece.data(), piece.size());
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return false;
+      piece.remove_prefix(static_cast<size_t>(n));
+    }
+  }
+  return true;
+}
+
+uint64_t NextNumber() {  // makes names of temporary files differ within this process
+  static std::atomic<uint64_t> number{0};
+  return number++;
+}
+
+// Makes the rename itself durable. Where a file system cannot do that there is nothing to tell: the file is in place.
+void SyncFolder(const std::string& path) {
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  const FileDescriptor file{::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (file.fd >= 0) ::fsync(file.fd);
 }
 
 }  // namespace
@@ -89,23 +133,26 @@ Result<std::string> ReadFile(const std::string& path, size_t max_bytes) {
 }
 
 Status WriteFileAtomically(const std::string& path, std::string_view bytes) {
-  std::string temporary = path + ".XXXXXX";
-  const FileDescriptor file{::mkstemp(temporary.data())};
+  return WriteFileAtomically(path, std::span(&bytes, 1));
+}
+
+Status WriteFileAtomically(const std::string& path, std::span<const std::string_view> pieces) {
+  ASSIGN_OR_RETURN(const Target target, FindTarget(path));
+  if (target.device) {
+    const FileDescriptor device{::open(target.path.c_str(), O_WRONLY | O_CLOEXEC)};
+    if (device.fd < 0 || !WriteAll(device.fd, pieces)) return IoError(path, "cannot be written: " + SystemReason());
+    return Status::Ok();
+  }
+  const std::string temporary = target.path + "." + std::to_string(::getpid()) + "." + std::to_string(NextNumber());
+  // Not mkstemp: its files are private to the user, these get the permissions that any new file would.
+  const FileDescriptor file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)};
   if (file.fd < 0) return IoError(path, "cannot be written: " + SystemReason());
-  const auto fail = [&](const char* what) {
+  if (!WriteAll(file.fd, pieces) || ::fsync(file.fd) != 0 || ::rename(temporary.c_str(), target.path.c_str()) != 0) {
     const std::string reason = SystemReason();
     ::unlink(temporary.c_str());
-    return IoError(path, std::string(what) + ": " + reason);
-  };
-  size_t done = 0;
-  while (done < bytes.size()) {
-    const ssize_t n = ::write(file.fd, bytes.data() + done, bytes.size() - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail("cannot be written");
-    done += static_cast<size_t>(n);
+    return IoError(path, "cannot be written: " + reason);
   }
-  if (::fchmod(file.fd, 0644) != 0 || ::fsync(file.fd) != 0) return fail("cannot be written");
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return fail("cannot be put in place");
+  SyncFolder(target.path);
   return Status::Ok();
 }
 

@@ -41,7 +41,10 @@ void ReleaseMappedPages(const void* data, size_t bytes);
 Result<std::string> ReadFile(const std::string& path, size_t max_bytes = size_t{1} << 30);
 
 /// Writes to a temporary name in the same folder, then renames: readers see the old file or the new one, never half.
+/// A link is followed; a device or pipe (/dev/null, /dev/stdout) is written to as it is.
 Status WriteFileAtomically(const std::string& path, std::string_view bytes);
+/// The same with the concatenation of `pieces`.
+Status WriteFileAtomically(const std::string& path, std::span<const std::string_view> pieces);
 
 /// The folder of the running executable, or of this shared library where it is loaded from one. Absolute.
 std::string ProgramFolder();
