@@ -74,7 +74,8 @@ class Binder {
     }
     if (count == 0) return Status::Ok();
     if (count > 3) extra += " and " + std::to_string(count - 3) + " more";
-    return Corrupt(folder_, "the model has no place for the stored tensor" + std::string(count > 1 ? "s " : " ") + extra,
+    return Corrupt(folder_,
+                   "the model has no place for the stored tensor" + std::string(count > 1 ? "s " : " ") + extra,
                    "the configuration may describe another model");
   }
 

@@ -24,8 +24,9 @@ std::optional<EfficientNetConfig> EfficientNetByTimmName(const std::string& name
                                   {"tf_efficientnet_lite2", 1.1, 1.2},
                                   {"tf_efficientnet_lite3", 1.2, 1.4},
                                   {"tf_efficientnet_lite4", 1.4, 1.8}};
-  static constexpr EfficientNetStage kStages[] = {{1, 3, 1, 1, 16}, {2, 3, 2, 6, 24},  {2, 5, 2, 6, 40}, {3, 3, 2, 6, 80},
-                                                  {3, 5, 1, 6, 112}, {4, 5, 2, 6, 192}, {1, 3, 1, 6, 320}};
+  static constexpr EfficientNetStage kStages[] = {{1, 3, 1, 1, 16}, {2, 3, 2, 6, 24},  {2, 5, 2, 6, 40},
+                                                  {3, 3, 2, 6, 80}, {3, 5, 1, 6, 112}, {4, 5, 2, 6, 192},
+                                                  {1, 3, 1, 6, 320}};
   for (const Row& row : kRows) {
     if (name != row.name) continue;
     EfficientNetConfig config;

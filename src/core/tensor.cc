@@ -77,7 +77,7 @@ void Tensor::Free::operator()(void* p) const { std::free(p); }
 Tensor::Tensor(DType dtype, Shape shape) {
   constexpr size_t kAlignment = 64;
   const size_t bytes = static_cast<size_t>(shape.NumElements()) * SizeOf(dtype);
-  const size_t padded = (bytes + kAlignment) / kAlignment * kAlignment;  // never 0: an empty tensor still has an address
+  const size_t padded = (bytes + kAlignment) / kAlignment * kAlignment;  // never 0: an empty tensor has an address
   void* data = std::aligned_alloc(kAlignment, padded);
   CHECK(data != nullptr) << " out of memory: " << padded << " bytes for " << shape;
   std::memset(data, 0, padded);

@@ -159,9 +159,9 @@ class EfficientNet : public ImageTower {
  public:
   explicit EfficientNet(const EfficientNetConfig& config)
       : projection_({.in = config.head_channels, .out = config.embed_dim, .bias = config.projection_bias}) {
-    stem_ = MakeConv(config,
-                     {.in_channels = 3, .out_channels = config.stem_channels, .kernel_h = 3, .kernel_w = 3, .stride = 2},
-                     Activation::kRelu6);
+    stem_ = MakeConv(
+        config, {.in_channels = 3, .out_channels = config.stem_channels, .kernel_h = 3, .kernel_w = 3, .stride = 2},
+        Activation::kRelu6);
     info_.image_size = config.image_size;
     info_.embed_dim = config.embed_dim;
     int channels = config.stem_channels;

@@ -173,7 +173,8 @@ class Bert : public TextTower {
     plan->positions_.resize(static_cast<size_t>(int64_t{std::min(config_.context_length, config_.max_positions)} *
                                                 config_.width));
     const std::vector<float> types = types_.ToFloats();
-    for (size_t i = 0; i < plan->positions_.size(); ++i) plan->positions_[i] += types[i % static_cast<size_t>(config_.width)];
+    for (size_t i = 0; i < plan->positions_.size(); ++i)
+      plan->positions_[i] += types[i % static_cast<size_t>(config_.width)];
     plan->embedding_norm_ = embedding_norm_.Prepare();
     for (const nn::Block& block : blocks_) plan->blocks_.push_back(block.Prepare(precision));
     if (config_.projection == BertProjection::kLinear) plan->projection_ = projection_.Prepare(precision);

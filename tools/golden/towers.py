@@ -2,7 +2,7 @@
 
 Run in an environment with torch 2.15, timm 1.0.31, transformers 5.24, open_clip_torch 3.3, safetensors:
     python tools/golden/towers.py
-Writes tests/golden/towers/*.safetensors: tensors "weight/<state-dict name>", "in/<name>", "out/<name>", all fp32 but ids.
+Writes tests/golden/towers/*.safetensors: tensors "weight/<state-dict name>", "in/<name>", "out/<name>"; fp32 but ids.
 """
 import pathlib
 
