@@ -1,0 +1,15 @@
+# Checks of the tree itself, each a test: layers, style, documents, and that no test was left out.
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+
+function(add_check name)
+  add_test(NAME checks.${name} COMMAND ${Python3_EXECUTABLE} ${ARGN} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+endfunction()
+
+add_check(self_test tests/checks_test.py)
+add_check(layers tools/check_layers.py .)
+add_check(style tools/check_style.py .)
+add_check(docs tools/check_docs.py .)
+add_check(tests tools/check_tests.py . ${PROJECT_BINARY_DIR})
+if(TARGET diptych_cli)
+  add_check(readme tools/check_docs.py . --run ${PROJECT_BINARY_DIR})
+endif()
