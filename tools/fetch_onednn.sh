@@ -9,8 +9,8 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/diptych/onednn
 
 if [ -e "$prefix/lib/cmake/dnnl/dnnl-config.cmake" ]; then exit 0; fi
 if [ "$(uname -m)" != x86_64 ]; then
-  echo "fetch_onednn.sh: there is no oneDNN 3 wheel for $(uname -m): install oneDNN 3 with OpenMP by hand and name its" \
-    "folder in CMAKE_PREFIX_PATH (Debian 13 and Ubuntu 24.04 have it as libdnnl-dev)" >&2
+  echo "fetch_onednn.sh: there is no oneDNN 3 wheel for $(uname -m): build oneDNN 3 with GNU OpenMP and name" \
+    "its folder in CMAKE_PREFIX_PATH (Debian 13 and Ubuntu 24.04 have it as libdnnl-dev)" >&2
   exit 1
 fi
 
