@@ -2,6 +2,7 @@
 #ifndef DIPTYCH_STATUS_H_
 #define DIPTYCH_STATUS_H_
 
+#include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <optional>
@@ -36,11 +37,15 @@ class [[nodiscard]] Status {
   const std::string& what() const { return rep_ ? rep_->what : Empty(); }
   const std::string& hint() const { return rep_ ? rep_->hint : Empty(); }
 
-  /// One line: "where: what; hint".
+  /// One line: "where: what; hint". Paths and names come from outside, so control characters are replaced by '?'.
   std::string ToString() const {
     if (ok()) return "ok";
     std::string line = rep_->where.empty() ? rep_->what : rep_->where + ": " + rep_->what;
-    return rep_->hint.empty() ? line : line + "; " + rep_->hint;
+    if (!rep_->hint.empty()) line += "; " + rep_->hint;
+    for (char& c : line) {
+      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+    }
+    return line;
   }
 
   /// The same error seen from further out: `where` is put before the place it already names.
@@ -83,12 +88,15 @@ inline Status Unavailable(std::string where, std::string what, std::string hint 
   return Status(StatusCode::kUnavailable, std::move(where), std::move(what), std::move(hint));
 }
 
-/// A value or the reason why there is none. Taking the value of an error aborts: it is a bug of the caller.
+/// A value or the reason why there is none. Taking the value of an error aborts, and so does making a Result from
+/// Status::Ok(): both are bugs of the caller.
 template <class T>
 class [[nodiscard]] Result {
  public:
   Result(T value) : value_(std::move(value)) {}          // NOLINT: implicit, so that `return value;` works
-  Result(Status status) : status_(std::move(status)) {}  // NOLINT: implicit, so that `return status;` works
+  Result(Status status) : status_(std::move(status)) {   // NOLINT: implicit, so that `return status;` works
+    if (status_.ok()) Die("a Result was made from Status::Ok(): it needs a value");
+  }
 
   bool ok() const { return value_.has_value(); }
   const Status& status() const { return status_; }
@@ -104,7 +112,11 @@ class [[nodiscard]] Result {
 
  private:
   void Checked() const {
-    if (!ok()) std::abort();
+    if (!ok()) Die("the value of an error was taken: " + status_.ToString());
+  }
+  [[noreturn]] static void Die(const std::string& reason) {
+    std::fprintf(stderr, "diptych: %s\n", reason.c_str());
+    std::abort();
   }
   Status status_;
   std::optional<T> value_;

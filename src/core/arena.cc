@@ -1,28 +1,48 @@
 #include "core/arena.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <utility>
 
 namespace diptych {
 namespace {
 
 constexpr size_t kAlignment = 64;
 constexpr size_t kFirstBlock = size_t{1} << 20;
-
-Tensor NewBlock(size_t bytes) { return Tensor(DType::kU8, {static_cast<int64_t>(bytes)}); }
+constexpr size_t kMaxBytes = size_t{1} << 46;  // far above any machine: a size that overflowed ends up above it
 
 }  // namespace
 
+// Not a Tensor: those are zero-filled, and pages that are never touched should never become resident.
+Arena::Block::Block(size_t bytes)
+    : data(static_cast<std::byte*>(std::aligned_alloc(kAlignment, bytes)), &std::free), size(bytes) {
+  CHECK(data != nullptr) << " out of memory: " << bytes << " bytes of scratch";
+}
+
+Arena::Arena(Arena&& other) noexcept {
+  *this = std::move(other);
+}
+
+Arena& Arena::operator=(Arena&& other) noexcept {
+  CHECK_EQ(depth_, 0);
+  CHECK_EQ(other.depth_, 0);  // its scopes would give back to the wrong arena
+  blocks_ = std::exchange(other.blocks_, {});
+  high_water_ = std::exchange(other.high_water_, 0);
+  block_ = std::exchange(other.block_, 0);
+  offset_ = std::exchange(other.offset_, 0);
+  used_ = std::exchange(other.used_, 0);
+  return *this;
+}
+
 void* Arena::AllocateBytes(size_t bytes) {
+  CHECK_LE(bytes, kMaxBytes);
   bytes = std::max(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
-  while (block_ < blocks_.size() && offset_ + bytes > blocks_[block_].view().SizeBytes()) {
+  while (block_ < blocks_.size() && offset_ + bytes > blocks_[block_].size) {
     ++block_;
     offset_ = 0;
   }
-  if (block_ == blocks_.size()) {
-    blocks_.push_back(NewBlock(std::max({bytes, kFirstBlock, capacity()})));  // doubling: few blocks while growing
-    offset_ = 0;
-  }
-  void* result = blocks_[block_].mutable_data<uint8_t>() + offset_;
+  if (block_ == blocks_.size()) blocks_.emplace_back(std::max({bytes, kFirstBlock, capacity()}));  // few blocks
+  void* result = blocks_[block_].data.get() + offset_;
   offset_ += bytes;
   used_ += bytes;
   high_water_ = std::max(high_water_, used_);
@@ -31,7 +51,7 @@ void* Arena::AllocateBytes(size_t bytes) {
 
 size_t Arena::capacity() const {
   size_t total = 0;
-  for (const Tensor& block : blocks_) total += block.view().SizeBytes();
+  for (const Block& block : blocks_) total += block.size;
   return total;
 }
 
@@ -39,12 +59,10 @@ Arena::Scope::~Scope() {
   arena_.used_ = used_;
   arena_.block_ = block_;
   arena_.offset_ = offset_;
-  if (--arena_.depth_ == 0 && arena_.blocks_.size() > 1) {
-    arena_.blocks_.clear();
-    arena_.blocks_.push_back(NewBlock(arena_.high_water_));
-    arena_.block_ = 0;
-    arena_.offset_ = 0;
-  }
+  if (--arena_.depth_ > 0 || arena_.blocks_.size() <= 1 || used_ > 0) return;
+  arena_.blocks_.clear();  // before the new one: both at once would be the peak of the process
+  arena_.blocks_.emplace_back(arena_.high_water_);
+  arena_.block_ = 0;
 }
 
 }  // namespace diptych

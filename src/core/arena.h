@@ -4,29 +4,34 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
-#include "core/tensor.h"
+#include "core/check.h"
 
 namespace diptych {
 
 /// A stack of bytes, 64-byte aligned. Not thread safe: each Context has one.
 /// Allocations live until the Scope around them ends. When the outermost scope ends after more than one block was
-/// needed, the blocks become one of the size that was needed: the next pass of that shape allocates nothing.
+/// needed, the blocks become one of the size that was needed: the next pass of that shape allocates nothing. (What was
+/// allocated outside of any scope lives as long as the arena and keeps its blocks as they are.)
 class Arena {
  public:
   Arena() = default;
-  Arena(Arena&&) = default;
-  Arena& operator=(Arena&&) = default;
+  /// What was moved from is empty. REQUIRES: no Scope is open on either.
+  Arena(Arena&& other) noexcept;
+  Arena& operator=(Arena&& other) noexcept;
 
   template <class T>
   T* Allocate(int64_t count) {
-    return static_cast<T*>(AllocateBytes(static_cast<size_t>(count) * sizeof(T)));
+    size_t bytes = 0;
+    CHECK(count >= 0 && !__builtin_mul_overflow(static_cast<size_t>(count), sizeof(T), &bytes)) << " count " << count;
+    return static_cast<T*>(AllocateBytes(bytes));
   }
   /// Uninitialised; never null.
   void* AllocateBytes(size_t bytes);
 
-  size_t capacity() const;      // bytes held from the system
+  size_t capacity() const;  // bytes held from the system
   size_t high_water() const { return high_water_; }
 
   /// Everything allocated during its life is given back at its end. Scopes nest like a stack.
@@ -45,11 +50,16 @@ class Arena {
   };
 
  private:
-  std::vector<Tensor> blocks_;
-  size_t block_ = 0;        // index of the block in use
-  size_t offset_ = 0;       // bytes used of it
-  size_t used_ = 0;         // bytes in use over all blocks
-  size_t high_water_ = 0;   // most that was ever in use
+  struct Block {
+    explicit Block(size_t bytes);
+    std::unique_ptr<std::byte, void (*)(void*)> data;
+    size_t size;
+  };
+  std::vector<Block> blocks_;
+  size_t block_ = 0;       // index of the block in use
+  size_t offset_ = 0;      // bytes used of it
+  size_t used_ = 0;        // bytes in use over all blocks
+  size_t high_water_ = 0;  // most that was ever in use
   int depth_ = 0;
 };
 

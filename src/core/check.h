@@ -24,10 +24,10 @@ struct Voidify {  // gives both arms of CHECK's conditional the type void
 
 }  // namespace diptych::internal
 
-#define CHECK(condition)             \
-  (condition) ? (void)0              \
-              : ::diptych::internal::Voidify() & \
-                    ::diptych::internal::CheckFailure(__FILE__, __LINE__, #condition).stream()
+#define CHECK(condition) \
+  (condition)            \
+      ? (void)0          \
+      : ::diptych::internal::Voidify() & ::diptych::internal::CheckFailure(__FILE__, __LINE__, #condition).stream()
 #define CHECK_OP_(a, op, b) CHECK((a)op(b)) << " (" << (a) << " vs " << (b) << ") "
 #define CHECK_EQ(a, b) CHECK_OP_(a, ==, b)
 #define CHECK_NE(a, b) CHECK_OP_(a, !=, b)

@@ -34,7 +34,9 @@ inline uint16_t FloatToHalf(float value) {
   return static_cast<uint16_t>(sign | ((rounded - ((127u - 15u) << 23)) >> 13));
 }
 
-inline float BFloat16ToFloat(uint16_t value) { return std::bit_cast<float>(static_cast<uint32_t>(value) << 16); }
+inline float BFloat16ToFloat(uint16_t value) {
+  return std::bit_cast<float>(static_cast<uint32_t>(value) << 16);
+}
 
 /// Round to nearest, ties to even; NaN stays NaN.
 inline uint16_t FloatToBFloat16(float value) {

@@ -9,12 +9,25 @@
 namespace diptych {
 namespace {
 
+// The parser itself is not recursive, but what walks its result may be.
 constexpr int kMaxDepth = 64;
-const Json kEmptyObject = Json::object();
+// A value becomes 16 to 100 bytes and more, so that 64 MB of "[[],[],..." would become a gigabyte. The largest
+// published tokenizer files have some 2 million.
+constexpr size_t kMaxValues = size_t{4} << 20;
 
-// The depth of brackets outside strings. The parser itself is not recursive, but what walks its result may be.
-int NestingDepth(std::string_view text) {
-  int depth = 0, deepest = 0;
+const Json& EmptyObject() {
+  static const Json* const empty = new Json(Json::object());
+  return *empty;
+}
+
+struct Extent {
+  int depth = 0;      // of brackets, outside strings
+  size_t values = 1;  // at most this many
+};
+
+Extent Measure(std::string_view text) {
+  Extent extent;
+  int depth = 0;
   bool in_string = false;
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
@@ -24,28 +37,39 @@ int NestingDepth(std::string_view text) {
     } else if (c == '"') {
       in_string = true;
     } else if (c == '{' || c == '[') {
-      deepest = std::max(deepest, ++depth);
+      extent.depth = std::max(extent.depth, ++depth);
+      ++extent.values;
     } else if (c == '}' || c == ']') {
       --depth;
+    } else if (c == ',') {
+      ++extent.values;
     }
   }
-  return deepest;
+  return extent;
 }
 
-// nlohmann's text is "[json.exception.parse_error.101] parse error at line 1, column 2: ...": the tag is noise.
-std::string WithoutTag(const std::string& message) {
-  const size_t end = message.find("] ");
-  return end == std::string::npos ? message : message.substr(end + 2);
+// nlohmann's text is "[json.exception.parse_error.101] parse error at line 1, column 2: ...; last read: ...": the tag
+// is noise, and what was read last may be megabytes, or not text.
+std::string Reason(const std::string& message) {
+  constexpr size_t kShown = 200;
+  const size_t tag = message.find("] ");
+  std::string reason = message.substr(tag == std::string::npos ? 0 : tag + 2, kShown);
+  for (char& c : reason) {
+    if (c < 0x20 || c > 0x7e) c = '?';
+  }
+  return reason;
 }
 
 }  // namespace
 
 Result<Json> ParseJson(std::string_view text, const std::string& where) {
-  if (NestingDepth(text) > kMaxDepth) return Corrupt(where, "JSON is nested deeper than 64 levels");
+  const Extent extent = Measure(text);
+  if (extent.depth > kMaxDepth) return Corrupt(where, "JSON is nested deeper than 64 levels");
+  if (extent.values > kMaxValues) return LimitExceeded(where, "JSON has more than 4 million values");
   try {  // the parser reports only by exception; none passes this line
     return Json::parse(text);
   } catch (const Json::exception& error) {
-    return Corrupt(where, "is not valid JSON: " + WithoutTag(error.what()));
+    return Corrupt(where, "is not valid JSON: " + Reason(error.what()));
   }
 }
 
@@ -57,7 +81,7 @@ Result<Json> LoadJson(const std::string& path, size_t max_bytes) {
 JsonReader::JsonReader(const Json& object, std::string where) : object_(&object), where_(std::move(where)) {
   if (!object.is_object()) {
     status_ = Corrupt(where_, std::string("is a JSON ") + object.type_name() + ", an object was expected");
-    object_ = &kEmptyObject;
+    object_ = &EmptyObject();
   }
 }
 
@@ -70,7 +94,9 @@ void JsonReader::Fail(const std::string& key, const std::string& what) {
   if (status_.ok()) status_ = Corrupt(where_, "field \"" + key + "\" " + what);
 }
 
-bool JsonReader::Has(const std::string& key) const { return Find(key) != nullptr; }
+bool JsonReader::Has(const std::string& key) const {
+  return Find(key) != nullptr;
+}
 
 int64_t JsonReader::Int(const std::string& key, int64_t missing, int64_t min, int64_t max) {
   const Json* value = Find(key);
@@ -121,7 +147,7 @@ std::vector<double> JsonReader::Doubles(const std::string& key, std::vector<doub
 
 JsonReader JsonReader::Object(const std::string& key) {
   const Json* value = Find(key);
-  return JsonReader(value == nullptr ? kEmptyObject : *value, where_ + ": " + key);
+  return JsonReader(value == nullptr ? EmptyObject() : *value, where_ + ": " + key);
 }
 
 }  // namespace diptych

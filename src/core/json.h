@@ -15,7 +15,8 @@ namespace diptych {
 
 using Json = nlohmann::json;
 
-/// Parses UTF-8 text. Refused: syntax errors (with line and column), nesting deeper than 64, invalid UTF-8.
+/// Parses UTF-8 text. Refused: syntax errors (with line and column), nesting deeper than 64, invalid UTF-8,
+/// more than 4 million values.
 Result<Json> ParseJson(std::string_view text, const std::string& where);
 
 /// Reads and parses a file of at most `max_bytes`.
@@ -29,6 +30,7 @@ Result<Json> LoadJson(const std::string& path, size_t max_bytes = size_t{64} << 
 class JsonReader {
  public:
   JsonReader(const Json& object, std::string where);
+  JsonReader(Json&& temporary, std::string where) = delete;
 
   bool Has(const std::string& key) const;
   int64_t Int(const std::string& key, int64_t missing, int64_t min = 0, int64_t max = int64_t{1} << 40);

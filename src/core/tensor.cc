@@ -38,7 +38,9 @@ const char* NameOf(DType dtype) {
   return "unknown";
 }
 
-std::ostream& operator<<(std::ostream& os, DType dtype) { return os << NameOf(dtype); }
+std::ostream& operator<<(std::ostream& os, DType dtype) {
+  return os << NameOf(dtype);
+}
 
 Shape::Shape(std::initializer_list<int64_t> dims) : Shape(dims.begin(), static_cast<int>(dims.size())) {}
 
@@ -58,7 +60,7 @@ int64_t Shape::operator[](int i) const {
 
 int64_t Shape::NumElements() const {
   int64_t n = 1;
-  for (int i = 0; i < rank_; ++i) n *= dims_[i];
+  for (int i = 0; i < rank_; ++i) CHECK(!__builtin_mul_overflow(n, dims_[i], &n)) << " " << ToString();
   return n;
 }
 
@@ -68,16 +70,28 @@ std::string Shape::ToString() const {
   return text + ")";
 }
 
-bool operator==(const Shape& a, const Shape& b) { return a.rank_ == b.rank_ && a.dims_ == b.dims_; }
+bool operator==(const Shape& a, const Shape& b) {
+  return a.rank_ == b.rank_ && a.dims_ == b.dims_;
+}
 
-std::ostream& operator<<(std::ostream& os, const Shape& shape) { return os << shape.ToString(); }
+std::ostream& operator<<(std::ostream& os, const Shape& shape) {
+  return os << shape.ToString();
+}
 
-void Tensor::Free::operator()(void* p) const { std::free(p); }
+size_t TensorView::SizeBytes() const {
+  size_t bytes = 0;
+  CHECK(!__builtin_mul_overflow(static_cast<size_t>(NumElements()), SizeOf(dtype_), &bytes)) << " " << shape_;
+  return bytes;
+}
+
+void Tensor::Free::operator()(void* p) const {
+  std::free(p);
+}
 
 Tensor::Tensor(DType dtype, Shape shape) {
   constexpr size_t kAlignment = 64;
-  const size_t bytes = static_cast<size_t>(shape.NumElements()) * SizeOf(dtype);
-  const size_t padded = (bytes + kAlignment) / kAlignment * kAlignment;  // never 0: an empty tensor has an address
+  const size_t bytes = TensorView(nullptr, dtype, shape).SizeBytes();
+  const size_t padded = (bytes + kAlignment) / kAlignment * kAlignment;  // not 0: an empty tensor still has an address
   void* data = std::aligned_alloc(kAlignment, padded);
   CHECK(data != nullptr) << " out of memory: " << padded << " bytes for " << shape;
   std::memset(data, 0, padded);

@@ -16,6 +16,8 @@
 #include <memory>
 #include <ostream>
 #include <string>
+#include <type_traits>
+#include <utility>
 
 #include "core/check.h"
 
@@ -23,24 +25,32 @@ namespace diptych {
 
 enum class DType : uint8_t { kF32, kF16, kBF16, kF64, kI8, kU8, kI16, kI32, kI64, kBool };
 
-size_t SizeOf(DType dtype);        // bytes of one element
-const char* NameOf(DType dtype);   // "fp32", "fp16", ...
+size_t SizeOf(DType dtype);       // bytes of one element
+const char* NameOf(DType dtype);  // "fp32", "fp16", ...
 std::ostream& operator<<(std::ostream& os, DType dtype);
 
+/// The DType of a C++ type. The two 16-bit floats have none: they are read through core/half.h.
 template <class T>
-constexpr DType DTypeOf();
-template <>
-constexpr DType DTypeOf<float>() { return DType::kF32; }
-template <>
-constexpr DType DTypeOf<double>() { return DType::kF64; }
-template <>
-constexpr DType DTypeOf<int8_t>() { return DType::kI8; }
-template <>
-constexpr DType DTypeOf<uint8_t>() { return DType::kU8; }
-template <>
-constexpr DType DTypeOf<int32_t>() { return DType::kI32; }
-template <>
-constexpr DType DTypeOf<int64_t>() { return DType::kI64; }
+constexpr DType DTypeOf() {
+  if constexpr (std::is_same_v<T, float>) {
+    return DType::kF32;
+  } else if constexpr (std::is_same_v<T, double>) {
+    return DType::kF64;
+  } else if constexpr (std::is_same_v<T, bool>) {
+    return DType::kBool;
+  } else if constexpr (std::is_same_v<T, int8_t>) {
+    return DType::kI8;
+  } else if constexpr (std::is_same_v<T, uint8_t>) {
+    return DType::kU8;
+  } else if constexpr (std::is_same_v<T, int16_t>) {
+    return DType::kI16;
+  } else if constexpr (std::is_same_v<T, int32_t>) {
+    return DType::kI32;
+  } else {
+    static_assert(std::is_same_v<T, int64_t>, "no tensor has elements of this type");
+    return DType::kI64;
+  }
+}
 
 /// Where the bytes of a tensor are. Only kernels/ looks inside a tensor that is not on the host.
 enum class Device : uint8_t { kHost };
@@ -55,9 +65,9 @@ class Shape {
   Shape(const int64_t* dims, int rank);
 
   int rank() const { return rank_; }
-  int64_t operator[](int i) const;      // negative i counts from the end
+  int64_t operator[](int i) const;  // negative i counts from the end
   int64_t NumElements() const;
-  std::string ToString() const;         // "(2, 3)"
+  std::string ToString() const;  // "(2, 3)"
 
   friend bool operator==(const Shape& a, const Shape& b);
 
@@ -78,7 +88,7 @@ class TensorView {
   Device device() const { return device_; }
   const Shape& shape() const { return shape_; }
   int64_t NumElements() const { return shape_.NumElements(); }
-  size_t SizeBytes() const { return static_cast<size_t>(NumElements()) * SizeOf(dtype_); }
+  size_t SizeBytes() const;
   bool empty() const { return data_ == nullptr; }
 
   const void* raw() const {
@@ -112,11 +122,18 @@ class MutableTensorView : public TensorView {
   }
 };
 
-/// Owns 64-byte aligned memory, zero-filled. Move-only.
+/// Owns 64-byte aligned memory, zero-filled. Move-only; what was moved from is empty.
 class Tensor {
  public:
   Tensor() = default;
   Tensor(DType dtype, Shape shape);
+  Tensor(Tensor&& other) noexcept
+      : storage_(std::move(other.storage_)), view_(std::exchange(other.view_, MutableTensorView())) {}
+  Tensor& operator=(Tensor&& other) noexcept {
+    storage_ = std::move(other.storage_);
+    view_ = std::exchange(other.view_, MutableTensorView());
+    return *this;
+  }
 
   DType dtype() const { return view_.dtype(); }
   const Shape& shape() const { return view_.shape(); }
@@ -124,11 +141,15 @@ class Tensor {
 
   TensorView view() const { return view_; }
   MutableTensorView mutable_view() { return view_; }
-  operator TensorView() const { return view_; }             // NOLINT: a view of an owner is always safe to read
+  operator TensorView() const { return view_; }  // NOLINT: a view of an owner is always safe to read
   template <class T>
-  const T* data() const { return view_.data<T>(); }
+  const T* data() const {
+    return view_.data<T>();
+  }
   template <class T>
-  T* mutable_data() { return view_.mutable_data<T>(); }
+  T* mutable_data() {
+    return view_.mutable_data<T>();
+  }
 
  private:
   struct Free {
