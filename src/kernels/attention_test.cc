@@ -1,0 +1,104 @@
+#include "kernels/attention.h"
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "kernels/reference.h"
+#include "kernels/test_util.h"
+
+namespace diptych::kernels {
+namespace {
+
+constexpr double kTolerance = 3e-6;  // a mean of unit normals with weights that sum to one
+
+struct Case {
+  std::vector<int32_t> lengths, q_lengths;
+  int heads = 2, head_dim = 64;
+  bool causal = false;
+  int32_t prefix = 0;
+  int threads = 1;
+  float spread = 1.0f;  // of the queries: large ones give peaked softmaxes
+};
+
+double DifferenceFromReference(const Case& c) {
+  const int64_t d = int64_t{c.heads} * c.head_dim;
+  const std::vector<int32_t>& q_lengths = c.q_lengths.empty() ? c.lengths : c.q_lengths;
+  const int64_t m = std::accumulate(c.lengths.begin(), c.lengths.end(), int64_t{0});
+  const int64_t queries = std::accumulate(q_lengths.begin(), q_lengths.end(), int64_t{0});
+  const std::vector<float> rows = Random(m * 3 * d, 1), prefix = Random(c.prefix * 3 * d, 2);
+  const std::vector<float> q = Random(queries * 3 * d, 3, c.spread);  // rows as a fused projection leaves them
+  AttentionInput input{.q = q.data(),
+                       .k = rows.data() + d,
+                       .v = rows.data() + 2 * d,
+                       .q_stride = 3 * d,
+                       .kv_stride = 3 * d,
+                       .lengths = c.lengths,
+                       .q_lengths = c.q_lengths};
+  if (c.prefix > 0) {
+    input.prefix_k = prefix.data() + d;
+    input.prefix_v = prefix.data() + 2 * d;
+    input.prefix_length = c.prefix;
+  }
+  const AttentionShape shape{.heads = c.heads,
+                             .head_dim = c.head_dim,
+                             .causal = c.causal,
+                             .scale = 1.0f / std::sqrt(static_cast<float>(c.head_dim))};
+  std::vector<float> expected(static_cast<size_t>(queries * d)), actual(expected.size());
+  reference::Attention(input, shape, expected.data());
+  Context context(c.threads);
+  Attention(context, input, shape, actual.data());
+  return MaxDifference(expected, actual);
+}
+
+TEST(Attention, LengthsAroundTheTile) {
+  for (const bool causal : {false, true}) {
+    for (const int32_t t : {1, 2, 5, 6, 7, 8, 9, 12, 15, 16, 17, 31, 32, 33, 50, 77, 257}) {
+      EXPECT_LT(DifferenceFromReference({.lengths = {t}, .causal = causal}), kTolerance) << t << " " << causal;
+    }
+  }
+}
+
+TEST(Attention, HeadDims) {
+  for (const int head_dim : {1, 7, 16, 24, 32, 64, 72, 80, 88, 104, 128}) {
+    const Case c{.lengths = {19, 50}, .heads = 3, .head_dim = head_dim, .causal = true};
+    EXPECT_LT(DifferenceFromReference(c), kTolerance) << head_dim;
+  }
+}
+
+TEST(Attention, PackedSequencesOfUnequalLength) {
+  for (const bool causal : {false, true}) {
+    for (const int threads : {1, 2, 3}) {
+      const Case c{
+          .lengths = {7, 1, 33, 12, 0, 77, 6}, .heads = 4, .head_dim = 32, .causal = causal, .threads = threads};
+      EXPECT_LT(DifferenceFromReference(c), kTolerance) << causal << " " << threads;
+    }
+  }
+}
+
+TEST(Attention, LastQueriesOnly) {
+  for (const bool causal : {false, true}) {
+    const Case c{.lengths = {50, 20, 9, 40}, .q_lengths = {1, 20, 0, 18}, .head_dim = 72, .causal = causal};
+    EXPECT_LT(DifferenceFromReference(c), kTolerance) << causal;
+  }
+}
+
+TEST(Attention, SharedPrefix) {
+  for (const bool causal : {false, true}) {
+    const Case c{.lengths = {5, 1, 17}, .q_lengths = {5, 1, 3}, .head_dim = 80, .causal = causal, .prefix = 11};
+    EXPECT_LT(DifferenceFromReference(c), kTolerance) << causal;
+  }
+}
+
+TEST(Attention, PeakedScores) {
+  const Case c{.lengths = {50, 300}, .causal = true, .spread = 60.0f};  // scores up to some hundreds
+  EXPECT_LT(DifferenceFromReference(c), 2e-4);                          // their rounding is multiplied by as much
+}
+
+TEST(Attention, NothingToDo) {
+  EXPECT_EQ(DifferenceFromReference({.lengths = {}}), 0.0);
+  EXPECT_EQ(DifferenceFromReference({.lengths = {0}}), 0.0);
+}
+
+}  // namespace
+}  // namespace diptych::kernels
