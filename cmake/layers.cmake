@@ -5,11 +5,17 @@
 add_library(diptych_flags INTERFACE)
 target_include_directories(diptych_flags INTERFACE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
 target_compile_options(diptych_flags INTERFACE -Wall -Wextra -Wno-missing-field-initializers)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  target_compile_options(diptych_flags INTERFACE -Wno-restrict)  # GCC bug 105651: "literal" + std::string
+endif()
 target_link_libraries(diptych_flags INTERFACE Threads::Threads nlohmann_json::nlohmann_json fmt::fmt)
 if(DIPTYCH_SANITIZE)
   target_compile_options(diptych_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all
                                                  -fno-omit-frame-pointer)
   target_link_options(diptych_flags INTERFACE -fsanitize=address,undefined)
+endif()
+if(DIPTYCH_FUZZ)
+  target_compile_options(diptych_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
 set(DIPTYCH_LIBRARIES "")
