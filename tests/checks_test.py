@@ -14,7 +14,8 @@ HEADER = '#ifndef DIPTYCH_CORE_A_H_\n#define DIPTYCH_CORE_A_H_\n{}\n#endif  // D
 GOOD = {
     'src/LAYERS': '# comment\ncore :\nkernels : core\nimage : core kernels\n',
     'src/core/a.h': HEADER.format('#include <vector>'),
-    'src/kernels/b.cc': '#include <hwy/highway.h>\n\n#include "core/a.h"\n',
+    'src/kernels/b.cc': '#include "core/a.h"\n#include "hwy/highway.h"\n',
+    'src/kernels/c_inl.h': '#if defined(DIPTYCH_KERNELS_C_INL_H_) == defined(HWY_TARGET_TOGGLE)\n#endif\n',
     'src/image/c.cc': '#include "core/a.h"\n#include "diptych/d.h"\n',
     'src/image/c_test.cc': 'TEST(Image, Works) {\n}\nTEST_P(Image, Scales) {\n}\nTYPED_TEST(Pixel, Fits) {\n}\n',
     'include/diptych/d.h': '#ifndef DIPTYCH_D_H_\n#define DIPTYCH_D_H_\n#include <string>\n#endif  // DIPTYCH_D_H_\n',
@@ -47,7 +48,7 @@ class Checks(unittest.TestCase):
         self.assert_fails(check, 'src/core/a.h', '#include "core/a.h"\n', 'include each other')
         self.assert_fails(check, 'src/core/a.cc', '#include "a.h"\n', 'must name its folder')
         self.assert_fails(check, 'src/image/c.cc', '#include <immintrin.h>\n', 'for src/kernels alone')
-        self.assert_fails(check, 'src/image/c.cc', '#include <oneapi/dnnl/dnnl.hpp>\n', 'for src/kernels alone')
+        self.assert_fails(check, 'src/image/c.cc', '#include "oneapi/dnnl/dnnl.hpp"\n', 'for src/kernels alone')
         self.assert_fails(check, 'src/extra/e.cc', '', 'not in src/LAYERS')
         self.assert_fails(check, 'src/LAYERS', 'core : image\nkernels :\nimage : core\n', 'does not stand above')
         self.assert_fails(check, 'include/diptych/d.h', '#include "core/a.h"\n', 'a public header')
@@ -60,6 +61,7 @@ class Checks(unittest.TestCase):
         self.assert_fails(check, 'src/core/a.cc', 'x' * 121 + '\n', '121 columns')
         self.assert_fails(check, 'src/core/a.cc', 'int x; \n', 'space at the end')
         self.assert_fails(check, 'src/core/a.h', '#pragma once\n', 'include guard DIPTYCH_CORE_A_H_')
+        self.assert_fails(check, 'src/kernels/c_inl.h', '#pragma once\n', 'include guard DIPTYCH_KERNELS_C_INL_H_')
         self.assert_fails(check, 'src/core/a.cc', 'int F() {\n' + '  F();\n' * 79 + '}\n', 'a function of 81 lines')
         self.assert_fails(check, 'src/core/a.h', 'struct S {\n  int F() {\n' + '    F();\n' * 79 + '  }\n', '81 lines')
         self.assertEqual(self.check(check, files={'src/core/a.cc': 'int F() {\n' + '  F();\n' * 78 + '}\n'}), [])

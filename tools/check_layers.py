@@ -36,9 +36,10 @@ def includes_of(path):
 
 def check_file(path, folder, layers, src):
     for number, angled, include in includes_of(path):
-        if ONLY_IN_KERNELS.match(include) and folder != 'kernels':
-            yield f'{path}:{number}: <{include}> is for src/kernels alone'
-        if angled:
+        is_arithmetic = ONLY_IN_KERNELS.match(include)
+        if is_arithmetic and folder != 'kernels':
+            yield f'{path}:{number}: {include} is for src/kernels alone'
+        if angled or is_arithmetic:
             continue
         target = include.split('/')[0]
         if '/' not in include:
