@@ -30,37 +30,17 @@ Result<StateDict> LoadWeights(const ClipConfig& config) {
 // Hands stored tensors to parameters by name, and remembers what is left over.
 class Binder {
  public:
-  explicit Binder(const StateDict& state, std::string folder) : state_(state), folder_(std::move(folder)) {}
+  Binder(const StateDict& state, const ClipConfig& config) : state_(state), config_(config) {}
 
   void operator()(const std::string& name, nn::Param& param) {
     if (!status_.ok()) return;
-    std::vector<nn::SharedView> parts;
-    int64_t elements = 0;
-    std::string shapes;
-    for (const std::string& stored : OpenClipNames(name)) {
-      const auto it = state_.find(stored);
-      if (it == state_.end()) {
-        status_ = Corrupt(folder_, "tensor \"" + stored + "\" is missing",
-                          "the file may be cut short, or the configuration describe another model");
-        return;
-      }
-      used_.insert(stored);
-      const TensorView& view = it->second.view;
-      if (view.dtype() != DType::kF32 && view.dtype() != DType::kF16 && view.dtype() != DType::kBF16) {
-        status_ = Unsupported(it->second.file, "tensor \"" + stored + "\" is " + NameOf(view.dtype()),
-                              "weights must be fp32, fp16 or bf16");
-        return;
-      }
-      elements += view.NumElements();
-      shapes += (shapes.empty() ? "" : " + ") + view.shape().ToString();
-      parts.push_back({view, it->second.owner});
+    const std::vector<std::string>* names = nullptr;
+    const std::vector<std::vector<std::string>> alternatives = StoredNames(config_.container, name);
+    for (const auto& one : alternatives) {
+      if (names == nullptr && state_.count(one[0]) != 0) names = &one;
     }
-    if (!SameShape(parts, param.shape()) || elements != param.shape().NumElements()) {
-      status_ = Corrupt(folder_, "tensor \"" + name + "\" has shape " + shapes + ", the configuration asks for " +
-                                     param.shape().ToString());
-      return;
-    }
-    param.Bind(std::move(parts));
+    if (names == nullptr) names = &alternatives[0];  // its absence is what the error then says
+    status_ = Bind(*names, param);
   }
 
   // OK when every tensor of the file has found its place.
@@ -74,12 +54,40 @@ class Binder {
     }
     if (count == 0) return Status::Ok();
     if (count > 3) extra += " and " + std::to_string(count - 3) + " more";
-    return Corrupt(folder_,
+    return Corrupt(config_.folder,
                    "the model has no place for the stored tensor" + std::string(count > 1 ? "s " : " ") + extra,
                    "the configuration may describe another model");
   }
 
  private:
+  Status Bind(const std::vector<std::string>& names, nn::Param& param) {
+    std::vector<nn::SharedView> parts;
+    int64_t elements = 0;
+    std::string shapes;
+    for (const std::string& stored : names) {
+      const auto it = state_.find(stored);
+      if (it == state_.end()) {
+        return Corrupt(config_.folder, "tensor \"" + stored + "\" is missing",
+                       "the file may be cut short, or the configuration describe another model");
+      }
+      used_.insert(stored);
+      const TensorView& view = it->second.view;
+      if (view.dtype() != DType::kF32 && view.dtype() != DType::kF16 && view.dtype() != DType::kBF16) {
+        return Unsupported(it->second.file, "tensor \"" + stored + "\" is " + NameOf(view.dtype()),
+                           "weights must be fp32, fp16 or bf16");
+      }
+      elements += view.NumElements();
+      shapes += (shapes.empty() ? "" : " + ") + view.shape().ToString();
+      parts.push_back({view, it->second.owner});
+    }
+    if (!SameShape(parts, param.shape()) || elements != param.shape().NumElements()) {
+      return Corrupt(config_.folder, "tensor \"" + names[0] + "\" has shape " + shapes +
+                                         ", the configuration asks for " + param.shape().ToString());
+    }
+    param.Bind(std::move(parts));
+    return Status::Ok();
+  }
+
   // Leading ones do not count: containers differ in them.
   static bool SameShape(const std::vector<nn::SharedView>& parts, const Shape& wanted) {
     const Shape& stored = parts[0].view.shape();
@@ -93,7 +101,7 @@ class Binder {
   }
 
   const StateDict& state_;
-  std::string folder_;
+  const ClipConfig& config_;
   std::set<std::string> used_;
   Status status_;
 };
@@ -128,7 +136,7 @@ Result<std::unique_ptr<Clip>> Clip::Load(const std::string& name, const LoadOpti
   clip->text_ = MakeTextTower(config.text);
 
   nn::Param scale(Shape{}), bias(Shape{});
-  Binder binder(state, folder);
+  Binder binder(state, config);
   const nn::ParamVisitor bind = [&](const std::string& n, nn::Param& p) { binder(n, p); };
   clip->image_->Visit(bind);
   clip->text_->Visit(bind);
@@ -216,7 +224,9 @@ void Clip::EncodeTexts(Context& context, std::span<const std::string> texts, flo
     lengths.clear();
   };
   for (const std::string& text : texts) {
-    const std::vector<int32_t> one = tokenizer_->Encode(text);
+    std::vector<int32_t> one = tokenizer_->Encode(text);
+    const TextTowerInfo& tower = text_->info();
+    if (tower.sees_padding) one.resize(static_cast<size_t>(tower.context_length), tokenizer_->pad_id());
     if (ids.size() + one.size() > kMaxRows) flush();
     ids.insert(ids.end(), one.begin(), one.end());
     lengths.push_back(static_cast<int32_t>(one.size()));

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "clip/hf_config.h"
 #include "clip/open_clip_config.h"
 #include "core/file.h"
 
@@ -29,10 +30,16 @@ std::vector<fs::path> ModelFolders() {
 
 }  // namespace
 
+const char* NameOf(Container container) {
+  return container == Container::kOpenClip ? "open_clip" : "transformers";
+}
+
 Result<ClipConfig> LoadClipConfig(const std::string& folder) {
-  if (Exists(fs::path(folder) / "open_clip_config.json")) return LoadOpenClipConfig(folder);
-  return NotFound(folder, "holds no checkpoint: there is no open_clip_config.json in it",
-                  "give a folder in open_clip's layout");
+  const fs::path root(folder);
+  if (Exists(root / "open_clip_config.json")) return LoadOpenClipConfig(folder);
+  if (Exists(root / "config.json")) return LoadHuggingFaceConfig(folder);
+  return NotFound(folder, "holds no checkpoint: neither open_clip_config.json nor config.json is in it",
+                  "give a folder saved by open_clip or transformers");
 }
 
 Result<std::string> ResolveModel(const std::string& name) {
@@ -51,7 +58,7 @@ Result<std::string> ResolveModel(const std::string& name) {
     }
   }
   return NotFound("model \"" + name + "\"", tried.empty() ? "there is no such folder" : "not found in " + tried,
-                  "give a folder in open_clip's layout, or \"starter\"");
+                  "give a folder saved by open_clip or transformers, or \"starter\"");
 }
 
 }  // namespace diptych

@@ -15,6 +15,13 @@
 
 namespace diptych {
 
+/// Who wrote the checkpoint: its files, their names for tensors, their rules.
+enum class Container : uint8_t {
+  kOpenClip,     // open_clip_config.json + open_clip_model.safetensors
+  kHuggingFace,  // transformers: config.json + model.safetensors
+};
+const char* NameOf(Container container);
+
 /// A statement about the model and its source, for `info`: {"image size", "224", "open_clip_config.json"}.
 struct Fact {
   std::string name, value, source;
@@ -22,8 +29,8 @@ struct Fact {
 
 struct ClipConfig {
   std::string folder;                 // of the checkpoint
-  std::string family;                 // "EfficientNet-Lite0 + BERT", for people
-  std::string container;              // "open_clip"
+  std::string family;                 // "ViT-B/32, 224 pixels", for people
+  Container container = Container::kOpenClip;
   std::vector<std::string> weights;   // file names within the folder
   int embed_dim = 0;                  // E
   bool has_logit_bias = false;        // SigLIP style: probabilities are sigmoids
@@ -36,7 +43,7 @@ struct ClipConfig {
   std::vector<Fact> facts;
 };
 
-/// Reads a checkpoint folder's configuration: open_clip_config.json. Nothing is guessed from a size; a field that
+/// Reads a checkpoint folder's configuration, open_clip's before transformers' where both are there. Nothing is guessed from a size; a field that
 /// contradicts another, or names something unknown, is an error that quotes it.
 Result<ClipConfig> LoadClipConfig(const std::string& folder);
 

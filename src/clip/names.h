@@ -5,13 +5,15 @@
 #include <string>
 #include <vector>
 
+#include "clip/config.h"
+
 namespace diptych {
 
-/// The stored tensors that make up the parameter `name` in an open_clip state dict: itself, or the query, key and value
-/// of a Hugging Face text tower, which follow each other along the first dimension of the parameter.
-std::vector<std::string> OpenClipNames(const std::string& name);
+/// The stored tensors that make up the parameter `name`, which follow each other along its first dimension: normally
+/// one, three where the container keeps query, key and value apart. Several answers are alternatives, tried in order.
+std::vector<std::vector<std::string>> StoredNames(Container container, const std::string& name);
 
-/// True for stored tensors that no model computes with: counters and index buffers that training leaves behind.
+/// True for stored tensors that no model computes with: counters, index buffers and a BERT pooler that CLIP never uses.
 bool IsIgnorableTensor(const std::string& name);
 
 }  // namespace diptych

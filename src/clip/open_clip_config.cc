@@ -1,8 +1,10 @@
 #include "clip/open_clip_config.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 
+#include "clip/config_fields.h"
 #include "clip/timm_models.h"
 #include "core/json.h"
 
@@ -11,32 +13,58 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Bounds of what a configuration may ask for: far above every published model, far below what exhausts memory.
-constexpr int64_t kMaxWidth = 1 << 15;
-constexpr int64_t kMaxLayers = 512;
-constexpr int64_t kMaxVocab = 1 << 22;
-constexpr int64_t kMaxImageSize = 4096;
-constexpr int64_t kMaxContext = 1 << 16;
+using kernels::Activation;
 
-int Bounded(JsonReader& reader, const std::string& key, int64_t missing, int64_t max) {
-  return static_cast<int>(reader.Int(key, missing, 1, max));
-}
+constexpr char kFile[] = "open_clip_config.json";
 
-Result<kernels::Activation> ActivationByName(const std::string& name, const std::string& where) {
-  using kernels::Activation;
-  if (name == "gelu") return Activation::kGelu;
-  if (name == "quick_gelu") return Activation::kQuickGelu;
-  if (name == "gelu_new" || name == "gelu_pytorch_tanh") return Activation::kGeluTanh;
-  if (name == "relu") return Activation::kRelu;
-  return Unsupported(where, "activation \"" + name + "\" is unknown", "known: gelu, quick_gelu, gelu_new, relu");
-}
-
-Status ReadImageTower(JsonReader& vision, ClipConfig& config) {
-  const std::string timm = vision.String("timm_model_name", "");
-  if (timm.empty()) {
-    return Unsupported(vision.where(), "describes open_clip's own image tower, which is not built in yet",
-                       "supported here: timm_model_name tf_efficientnet_lite0 to tf_efficientnet_lite4");
+// open_clip's own vision transformer.
+Status ReadVit(JsonReader& vision, bool quick_gelu, ClipConfig& config) {
+  for (const char* key : {"attentional_pool", "ls_init_value", "qk_norm", "scaled_cosine_attn", "scale_heads"}) {
+    if (!vision.Has(key) || vision.json().at(key) == false) continue;
+    return Unsupported(vision.where(), std::string("field \"") + key + "\" asks for what is not built in yet");
   }
+  if (vision.Has("layers") && vision.json().at("layers").is_array()) {
+    return Unsupported(vision.where(), "describes a ModifiedResNet, which is not built in yet");
+  }
+  VitConfig tower;
+  tower.image_size = Bounded(vision, "image_size", 224, kMaxImageSize);
+  tower.patch_size = Bounded(vision, "patch_size", 16, kMaxImageSize);
+  tower.width = Bounded(vision, "width", 768, kMaxWidth);
+  tower.layers = Bounded(vision, "layers", 12, kMaxLayers);
+  const int head_width = Bounded(vision, "head_width", 64, kMaxWidth);
+  tower.heads = std::max(1, tower.width / head_width);
+  tower.mlp_width = static_cast<int>(tower.width * vision.Double("mlp_ratio", 4.0));
+  tower.pre_norm = !vision.Bool("no_ln_pre", false);
+  tower.norm_after_pool = vision.Bool("final_ln_after_pool", false);
+  JsonReader norm = vision.Object("norm_kwargs"), act = vision.Object("act_kwargs");
+  tower.layer_norm_eps = static_cast<float>(norm.Double("eps", 1e-5));
+  tower.activation = quick_gelu                                 ? Activation::kQuickGelu
+                     : act.String("approximate", "") == "tanh" ? Activation::kGeluTanh
+                                                                : Activation::kGelu;
+  const std::string pool = vision.String("pool_type", "tok"), table = vision.String("pos_embed_type", "learnable");
+  if (pool != "tok" && pool != "avg") return Unsupported(vision.where(), "pool_type \"" + pool + "\" is unknown");
+  if (table != "learnable") return Unsupported(vision.where(), "pos_embed_type \"" + table + "\" is unknown");
+  tower.pooling = pool == "tok" ? VitPooling::kClassToken : VitPooling::kAverage;
+  tower.embed_dim = config.embed_dim;
+  for (const JsonReader* reader : {&vision, &norm, &act}) RETURN_IF_ERROR(reader->Check());
+  RETURN_IF_ERROR(CheckHeads(vision.where(), tower.width, tower.heads));
+  if (tower.mlp_width < 1 || tower.mlp_width > 8 * kMaxWidth) {
+    return Corrupt(vision.where(), "field \"mlp_ratio\" is out of range");
+  }
+  if (tower.patch_size > tower.image_size) {
+    return Corrupt(vision.where(), "patch_size " + std::to_string(tower.patch_size) + " is larger than image_size " +
+                                       std::to_string(tower.image_size));
+  }
+  config.image = tower;
+  config.family = DescribeVit(tower);
+  config.preprocess.size = config.preprocess.crop = tower.image_size;
+  config.facts.push_back({"image tower", DescribeVit(tower), kFile});
+  config.facts.push_back({"image activation", NameOfActivation(tower.activation), kFile});
+  return Status::Ok();
+}
+
+Status ReadTimmTower(JsonReader& vision, ClipConfig& config) {
+  const std::string timm = vision.String("timm_model_name", "");
   std::optional<EfficientNetConfig> tower = EfficientNetByTimmName(timm);
   if (!tower) {
     return Unsupported(vision.where(), "timm_model_name \"" + timm + "\" is unknown",
@@ -51,8 +79,8 @@ Status ReadImageTower(JsonReader& vision, ClipConfig& config) {
   RETURN_IF_ERROR(vision.Check());
   config.image = *tower;
   config.preprocess.size = config.preprocess.crop = tower->image_size;
-  config.facts.push_back({"image tower", timm, "open_clip_config.json"});
-  config.facts.push_back({"image size", std::to_string(tower->image_size), "open_clip_config.json"});
+  config.family = "EfficientNet-Lite";
+  config.facts.push_back({"image tower", timm, kFile});
   return Status::Ok();
 }
 
@@ -106,10 +134,7 @@ Status ReadBert(JsonReader& text, const std::string& folder, ClipConfig& config)
   tower.pad_id = static_cast<int32_t>(hf.Int("pad_token_id", 0, 0, kMaxVocab));
   ASSIGN_OR_RETURN(tower.activation, ActivationByName(hf.String("hidden_act", "gelu"), path));
   RETURN_IF_ERROR(hf.Check());
-  if (tower.width % tower.heads != 0) {
-    return Corrupt(path, "hidden_size " + std::to_string(tower.width) + " is not a multiple of num_attention_heads " +
-                             std::to_string(tower.heads));
-  }
+  RETURN_IF_ERROR(CheckHeads(path, tower.width, tower.heads));
   RETURN_IF_ERROR(ReadPooling(text, tower));
   tower.context_length = config.tokenizer.context_length;
   if (tower.context_length > tower.max_positions) {
@@ -123,14 +148,69 @@ Status ReadBert(JsonReader& text, const std::string& folder, ClipConfig& config)
   return Status::Ok();
 }
 
-Status ReadTextTower(JsonReader& text, const std::string& folder, ClipConfig& config) {
-  config.tokenizer.context_length = Bounded(text, "context_length", 77, kMaxContext);
-  if (!text.Has("hf_model_name")) {
-    return Unsupported(text.where(), "describes open_clip's own text tower, which is not built in yet",
-                       "supported here: a Hugging Face BERT (hf_model_name)");
+// open_clip's own text transformer.
+Status ReadTransformer(JsonReader& text, bool quick_gelu, ClipConfig& config) {
+  for (const char* key : {"embed_cls", "ls_init_value", "final_ln_after_pool", "scaled_cosine_attn", "qk_norm"}) {
+    if (!text.Has(key) || text.json().at(key) == false) continue;
+    return Unsupported(text.where(), std::string("field \"") + key + "\" asks for what is not built in yet");
   }
-  // open_clip's HFTokenizer cleans white space unless told otherwise.
-  const std::string clean = text.Object("tokenizer_kwargs").String("clean", "whitespace");
+  TransformerConfig tower;
+  tower.context_length = config.tokenizer.context_length;
+  tower.vocab_size = Bounded(text, "vocab_size", 49408, kMaxVocab);
+  tower.width = Bounded(text, "width", 512, kMaxWidth);
+  tower.heads = Bounded(text, "heads", 8, kMaxWidth);
+  tower.layers = Bounded(text, "layers", 12, kMaxLayers);
+  tower.mlp_width = static_cast<int>(tower.width * text.Double("mlp_ratio", 4.0));
+  tower.causal = !text.Bool("no_causal_mask", false);
+  tower.eos_id = static_cast<int32_t>(text.Int("eos_id", 2, 0, kMaxVocab));
+  JsonReader norm = text.Object("norm_kwargs"), act = text.Object("act_kwargs");
+  tower.layer_norm_eps = static_cast<float>(norm.Double("eps", 1e-5));
+  tower.activation = quick_gelu                                 ? Activation::kQuickGelu
+                     : act.String("approximate", "") == "tanh" ? Activation::kGeluTanh
+                                                                : Activation::kGelu;
+  const std::string pool = text.String("pool_type", "argmax"), projection = text.String("proj_type", "linear");
+  if (pool == "argmax") {
+    tower.pooling = TextPooling::kArgmax;
+  } else if (pool == "eos") {
+    tower.pooling = TextPooling::kEos;
+  } else if (pool == "first") {
+    tower.pooling = TextPooling::kFirst;
+  } else if (pool == "last") {
+    tower.pooling = TextPooling::kLast;
+  } else {
+    return Unsupported(text.where(), "pool_type \"" + pool + "\" is unknown", "known: argmax, eos, first, last");
+  }
+  if (projection == "none") {
+    tower.projection = TextProjection::kNone;
+  } else {
+    tower.projection = text.Bool("proj_bias", false) ? TextProjection::kLinear : TextProjection::kMatrix;
+  }
+  tower.embed_dim = config.embed_dim;
+  for (const JsonReader* reader : {&text, &norm, &act}) RETURN_IF_ERROR(reader->Check());
+  RETURN_IF_ERROR(CheckHeads(text.where(), tower.width, tower.heads));
+  if (tower.mlp_width < 1 || tower.mlp_width > 8 * kMaxWidth) {
+    return Corrupt(text.where(), "field \"mlp_ratio\" is out of range");
+  }
+  if (tower.projection == TextProjection::kNone && tower.width != config.embed_dim) {
+    return Corrupt(text.where(), "proj_type \"none\" needs width " + std::to_string(tower.width) +
+                                     " to equal embed_dim " + std::to_string(config.embed_dim));
+  }
+  config.text = tower;
+  config.tokenizer.pad_id = static_cast<int32_t>(text.Int("pad_id", 0, 0, kMaxVocab));
+  config.facts.push_back({"text tower", DescribeTransformer(tower), kFile});
+  config.facts.push_back({"text activation", NameOfActivation(tower.activation), kFile});
+  return text.Check();
+}
+
+Status ReadTokenizer(JsonReader& text, bool hugging_face, ClipConfig& config) {
+  config.tokenizer.context_length = Bounded(text, "context_length", 77, kMaxContext);
+  config.builtin_tokenizer = !hugging_face && !text.Has("hf_tokenizer_name");
+  JsonReader options = text.Object("tokenizer_kwargs");
+  // open_clip's HFTokenizer cleans white space, its own tokenizer lowers case, unless told otherwise.
+  const std::string clean = options.String("clean", config.builtin_tokenizer ? "lower" : "whitespace");
+  if (options.Bool("strip_sep_token", false)) {
+    return Unsupported(options.where(), "field \"strip_sep_token\" asks for what is not built in yet");
+  }
   if (clean == "whitespace") {
     config.tokenizer.clean = TextClean::kWhitespace;
   } else if (clean == "lower") {
@@ -138,24 +218,19 @@ Status ReadTextTower(JsonReader& text, const std::string& folder, ClipConfig& co
   } else if (clean == "canonicalize") {
     config.tokenizer.clean = TextClean::kCanonicalize;
   } else {
-    return Unsupported(text.where(), "tokenizer clean mode \"" + clean + "\" is unknown",
+    return Unsupported(options.where(), "clean mode \"" + clean + "\" is unknown",
                        "known: whitespace, lower, canonicalize");
   }
-  config.facts.push_back({"context length", std::to_string(config.tokenizer.context_length), "open_clip_config.json"});
-  return ReadBert(text, folder, config);
+  config.facts.push_back({"context length", std::to_string(config.tokenizer.context_length), kFile});
+  RETURN_IF_ERROR(options.Check());
+  return text.Check();
 }
 
 Status ReadPixels(JsonReader& pixels, ClipConfig& config) {
   PreprocessConfig& p = config.preprocess;
   p.reference = PixelReference::kTorchvision;
-  const auto three = [&](const char* key, std::array<float, 3>& values) {
-    const std::vector<double> read = pixels.Doubles(key, {values[0], values[1], values[2]});
-    if (read.size() != 3) return Corrupt(pixels.where(), std::string("field \"") + key + "\" does not hold 3 numbers");
-    for (size_t c = 0; c < 3; ++c) values[c] = static_cast<float>(read[c]);
-    return Status::Ok();
-  };
-  RETURN_IF_ERROR(three("mean", p.mean));
-  RETURN_IF_ERROR(three("std", p.std));
+  RETURN_IF_ERROR(ReadThree(pixels, "mean", p.mean));
+  RETURN_IF_ERROR(ReadThree(pixels, "std", p.std));
   for (const float value : p.std) {
     if (!(value > 0)) return Corrupt(pixels.where(), "field \"std\" holds a number that is not above 0");
   }
@@ -177,14 +252,14 @@ Status ReadPixels(JsonReader& pixels, ClipConfig& config) {
     return Unsupported(pixels.where(), "resize_mode \"" + mode + "\" is unknown", "known: shortest, longest, squash");
   }
   p.fill_color = static_cast<uint8_t>(pixels.Int("fill_color", 0, 0, 255));
-  config.facts.push_back({"resize", mode + ", " + filter, "open_clip_config.json"});
+  config.facts.push_back({"resize", mode + ", " + filter, kFile});
   return pixels.Check();
 }
 
 }  // namespace
 
 Result<ClipConfig> LoadOpenClipConfig(const std::string& folder) {
-  const std::string path = (fs::path(folder) / "open_clip_config.json").string();
+  const std::string path = (fs::path(folder) / kFile).string();
   ASSIGN_OR_RETURN(const Json json, LoadJson(path));
   JsonReader top(json, path);
   RETURN_IF_ERROR(top.Check());
@@ -194,17 +269,29 @@ Result<ClipConfig> LoadOpenClipConfig(const std::string& folder) {
 
   ClipConfig config;
   config.folder = folder;
-  config.container = "open_clip";
+  config.container = Container::kOpenClip;
   config.embed_dim = Bounded(model, "embed_dim", 0, kMaxWidth);
   if (!model.Has("embed_dim")) return Corrupt(model.where(), "field \"embed_dim\" is missing");
   config.has_logit_bias = model.Has("init_logit_bias");
+  const bool quick_gelu = model.Bool("quick_gelu", false);
   RETURN_IF_ERROR(model.Check());
-  config.facts.push_back({"embedding", std::to_string(config.embed_dim), "open_clip_config.json"});
-  RETURN_IF_ERROR(ReadImageTower(vision, config));
-  RETURN_IF_ERROR(ReadTextTower(text, folder, config));
+  config.facts.push_back({"embedding", std::to_string(config.embed_dim), kFile});
+  if (vision.Has("timm_model_name")) {
+    RETURN_IF_ERROR(ReadTimmTower(vision, config));
+  } else {
+    RETURN_IF_ERROR(ReadVit(vision, quick_gelu, config));
+  }
+  const bool hugging_face = text.Has("hf_model_name");
+  RETURN_IF_ERROR(ReadTokenizer(text, hugging_face, config));
+  if (hugging_face) {
+    RETURN_IF_ERROR(ReadBert(text, folder, config));
+  } else {
+    RETURN_IF_ERROR(ReadTransformer(text, quick_gelu, config));
+  }
   RETURN_IF_ERROR(ReadPixels(pixels, config));
-  config.family = "EfficientNet-Lite + BERT";
-  config.weights = {"open_clip_model.safetensors"};
+  ASSIGN_OR_RETURN(config.weights,
+                   FindWeights(folder, {"open_clip_model.safetensors", "open_clip_pytorch_model.safetensors",
+                                        "model.safetensors", "model.safetensors.index.json"}));
   return config;
 }
 

@@ -1,10 +1,12 @@
 #include "image/tower.h"
 
 #include "image/efficientnet.h"
+#include "image/vit.h"
 
 namespace diptych {
 namespace {
 
+std::unique_ptr<ImageTower> Make(const VitConfig& config) { return MakeVit(config); }
 std::unique_ptr<ImageTower> Make(const EfficientNetConfig& config) { return MakeEfficientNet(config); }
 
 }  // namespace

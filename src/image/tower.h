@@ -13,6 +13,7 @@
 #include "core/context.h"
 #include "core/status.h"
 #include "image/efficientnet_config.h"
+#include "image/vit_config.h"
 #include "kernels/packed_weight.h"
 #include "nn/param.h"
 
@@ -58,7 +59,7 @@ class ImageTower {
   virtual std::unique_ptr<ImageTowerPlan> Prepare(kernels::Precision precision) const = 0;
 };
 
-using ImageTowerConfig = std::variant<EfficientNetConfig>;
+using ImageTowerConfig = std::variant<VitConfig, EfficientNetConfig>;
 
 std::unique_ptr<ImageTower> MakeImageTower(const ImageTowerConfig& config);
 

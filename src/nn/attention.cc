@@ -1,5 +1,6 @@
 #include "nn/attention.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -17,11 +18,20 @@ void AttentionPlan::Forward(Context& context, const float* x, std::span<const in
                             float* y) const {
   const int64_t m = std::accumulate(lengths.begin(), lengths.end(), int64_t{0}), d = config.width;
   const Arena::Scope scope(context.arena());
-  float* rows = context.arena().Allocate<float>(m * 3 * d);  // (M, 3D)
+  float* rows = context.arena().Allocate<float>(m * 3 * d);  // (M, 3D), or (M, D) and (M, 2D)
   float* mixed = context.arena().Allocate<float>(m * d);     // (M, D)
-  qkv.Forward(context, x, m, rows);
-  const kernels::AttentionInput input{
-      .q = rows, .k = rows + d, .v = rows + 2 * d, .q_stride = 3 * d, .kv_stride = 3 * d, .lengths = lengths};
+  kernels::AttentionInput input{.lengths = lengths};
+  if (qkv.out != 0) {
+    qkv.Forward(context, x, m, rows);
+    input.q = rows, input.k = rows + d, input.v = rows + 2 * d;
+    input.q_stride = input.kv_stride = 3 * d;
+  } else {
+    float* keys = rows + m * d;
+    q.Forward(context, x, m, rows);
+    kv.Forward(context, x, m, keys);
+    input.q = rows, input.k = keys, input.v = keys + d;
+    input.q_stride = d, input.kv_stride = 2 * d;
+  }
   kernels::Attention(context, input, KernelShape(), mixed);
   out.Forward(context, mixed, m, y, {.residual = residual});
 }

@@ -23,7 +23,7 @@ struct AttentionPlan {
   LinearPlan qkv;     // (3D)
   LinearPlan out;
 
-  /// Every row attends: x (M, D), M = sum of lengths -> y (M, D) = out(attention(x)) + residual (may be null or y).
+  /// Every row attends, whatever it was prepared for: x (M, D), M = sum of lengths -> y (M, D) = out(attention(x)) + residual (may be null or y).
   void Forward(Context& context, const float* x, std::span<const int32_t> lengths, const float* residual,
                float* y) const;
 

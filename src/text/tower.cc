@@ -1,10 +1,12 @@
 #include "text/tower.h"
 
 #include "text/bert.h"
+#include "text/transformer.h"
 
 namespace diptych {
 namespace {
 
+std::unique_ptr<TextTower> Make(const TransformerConfig& config) { return MakeTransformer(config); }
 std::unique_ptr<TextTower> Make(const BertConfig& config) { return MakeBert(config); }
 
 }  // namespace

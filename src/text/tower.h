@@ -14,6 +14,7 @@
 #include "kernels/packed_weight.h"
 #include "nn/param.h"
 #include "text/bert_config.h"
+#include "text/transformer_config.h"
 
 namespace diptych {
 
@@ -36,6 +37,8 @@ struct TextTowerInfo {
   int width = 0;           // D
   int layers = 0;          // L, the number of hidden states
   int embed_dim = 0;       // E
+  /// Padding changes the answer: texts must be padded to context_length with the tokenizer's pad id.
+  bool sees_padding = false;
 };
 
 /// Immutable, shared between threads.
@@ -58,7 +61,7 @@ class TextTower {
   virtual std::unique_ptr<TextTowerPlan> Prepare(kernels::Precision precision) const = 0;
 };
 
-using TextTowerConfig = std::variant<BertConfig>;
+using TextTowerConfig = std::variant<TransformerConfig, BertConfig>;
 
 std::unique_ptr<TextTower> MakeTextTower(const TextTowerConfig& config);
 

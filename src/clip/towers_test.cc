@@ -1,0 +1,136 @@
+// The towers that Hugging Face libraries bring to open_clip, output by output, on tiny models of timm and transformers
+// (tools/golden/towers.py).
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "checkpoint/safetensors.h"
+#include "clip/names.h"
+#include "image/tower.h"
+#include "text/tower.h"
+
+namespace diptych {
+namespace {
+
+class Golden {
+ public:
+  explicit Golden(const std::string& name)
+      : state_(*LoadSafetensors(std::string(DIPTYCH_SOURCE_DIR) + "/tests/golden/towers/" + name + ".safetensors")) {}
+
+  TensorView operator[](const std::string& name) const { return state_.at(name).view; }
+
+  void Bind(const std::string& name, nn::Param& param) {
+    std::vector<nn::SharedView> parts;
+    for (const std::string& stored : StoredNames(Container::kOpenClip, name)[0]) {
+      const StoredTensor& tensor = state_.at("weight/" + stored);
+      parts.push_back({tensor.view, tensor.owner});
+      ++used_;
+    }
+    param.Bind(std::move(parts));
+  }
+
+  int Unused() const {
+    const auto is_weight = [](const auto& item) { return item.first.starts_with("weight/"); };
+    return static_cast<int>(std::count_if(state_.begin(), state_.end(), is_weight)) - used_;
+  }
+
+ private:
+  StateDict state_;
+  int used_ = 0;
+};
+
+// Relative to the largest magnitude of the expected values.
+void ExpectNear(const float* actual, TensorView expected, const std::string& what) {
+  const float* want = expected.data<float>();
+  float largest = 0, worst = 0;
+  for (int64_t i = 0; i < expected.NumElements(); ++i) {
+    largest = std::max(largest, std::abs(want[i]));
+    worst = std::max(worst, std::abs(actual[i] - want[i]));
+  }
+  EXPECT_LT(worst, 2e-5f * largest) << what;
+}
+
+TEST(EfficientNet, EveryBlockEqualsTimm) {
+  Golden golden("efficientnet");
+  EfficientNetConfig config{.image_size = 37, .embed_dim = 10, .stem_channels = 8, .head_channels = 24};
+  config.stages = {{1, 3, 1, 1, 8}, {2, 3, 2, 3, 12}, {2, 5, 2, 2, 16}};
+  config.projection_bias = true;
+  const std::unique_ptr<ImageTower> tower = MakeImageTower(config);
+  tower->Visit([&](const std::string& name, nn::Param& param) { golden.Bind(name, param); });
+  EXPECT_EQ(golden.Unused(), 0);
+  const std::unique_ptr<ImageTowerPlan> plan = tower->Prepare(kernels::Precision::kF32);
+
+  const int64_t b = 2;
+  std::vector<std::vector<float>> hidden;
+  std::vector<float*> pointers;
+  for (const int64_t size : plan->info().hidden_size) pointers.push_back(hidden.emplace_back(b * size).data());
+  std::vector<float> pooled(b * 10), tokens(b * plan->info().token_count * plan->info().token_width);
+  Context context(2);
+  plan->Forward(context, {.pixels = golden["in/pixels"].data<float>(), .batch = b},
+                {.pooled = pooled.data(), .tokens = tokens.data(), .hidden = pointers});
+  ASSERT_EQ(hidden.size(), 5u);
+  for (size_t k = 0; k < hidden.size(); ++k) {
+    const std::string name = "out/hidden." + std::to_string(k);
+    ASSERT_EQ(golden[name].NumElements(), static_cast<int64_t>(hidden[k].size()));
+    ExpectNear(hidden[k].data(), golden[name], name);
+  }
+  ExpectNear(pooled.data(), golden["out/pooled"], "pooled");
+}
+
+void TestBert(const std::string& name, BertConfig config) {
+  Golden golden(name);
+  config.context_length = 12;
+  config.vocab_size = 60;
+  config.max_positions = 20;
+  config.width = 24;
+  config.layers = 3;
+  config.heads = 2;
+  config.mlp_width = 40;
+  config.embed_dim = 16;
+  const std::unique_ptr<TextTower> tower = MakeTextTower(config);
+  tower->Visit([&](const std::string& n, nn::Param& param) { golden.Bind(n, param); });
+  EXPECT_EQ(golden.Unused(), 0);
+  const std::unique_ptr<TextTowerPlan> plan = tower->Prepare(kernels::Precision::kF32);
+
+  const TensorView padded = golden["in/ids"], lengths = golden["in/lengths"];
+  const int64_t b = padded.shape()[0], t = padded.shape()[1], d = config.width;
+  std::vector<int32_t> ids;
+  for (int64_t i = 0; i < b; ++i) {
+    const int32_t* row = padded.data<int32_t>() + i * t;
+    ids.insert(ids.end(), row, row + lengths.data<int32_t>()[i]);
+  }
+  std::vector<float> pooled(b * 16), last(ids.size() * d);
+  std::vector<float*> hidden{nullptr, nullptr, last.data()};
+  Context context(1);
+  plan->Forward(context, {.ids = ids, .lengths = {lengths.data<int32_t>(), static_cast<size_t>(b)}},
+                {.pooled = pooled.data(), .hidden = hidden});
+  ExpectNear(pooled.data(), golden["out/pooled"], "pooled");
+
+  // The reference computes rows for padding, too: only those of real tokens are comparable.
+  const float* want = golden["out/hidden.2"].data<float>();
+  int64_t row = 0;
+  for (int64_t i = 0; i < b; ++i) {
+    for (int64_t p = 0; p < lengths.data<int32_t>()[i]; ++p, ++row) {
+      if (ids[static_cast<size_t>(row)] == config.pad_id) continue;
+      for (int64_t k = 0; k < d; ++k) EXPECT_NEAR(last[row * d + k], want[(i * t + p) * d + k], 1e-4f);
+    }
+  }
+}
+
+TEST(Bert, MeanPoolingAndLinearProjectionEqualOpenClip) {
+  TestBert("bert_mean_linear", {.activation = kernels::Activation::kGelu,
+                                .pooling = BertPooling::kMean,
+                                .projection = BertProjection::kLinear});
+}
+
+TEST(Bert, ClsPoolingAndMlpProjectionEqualOpenClip) {
+  TestBert("bert_cls_mlp", {.activation = kernels::Activation::kGeluTanh,
+                            .pooling = BertPooling::kCls,
+                            .projection = BertProjection::kMlp});
+}
+
+}  // namespace
+}  // namespace diptych

@@ -1,0 +1,177 @@
+#include "text/transformer.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kernels/pool.h"
+#include "nn/block.h"
+#include "nn/layer_norm.h"
+#include "nn/linear.h"
+
+namespace diptych {
+namespace {
+
+using kernels::Precision;
+
+class TransformerPlan : public TextTowerPlan {
+ public:
+  TransformerConfig config_;
+  TextTowerInfo info_;
+  nn::SharedView words_;            // (V, D)
+  std::vector<float> positions_;    // (context, D)
+  std::vector<nn::BlockPlan> blocks_;  // the last one prepared for pooled queries
+  nn::LayerNormPlan norm_final_;
+  nn::LinearPlan projection_;
+
+  const TextTowerInfo& info() const override { return info_; }
+
+  void Forward(Context& context, const TextInput& input, const TextOutput& output) const override {
+    Arena& arena = context.arena();
+    const Arena::Scope scope(arena);
+    const bool only_pooled = output.tokens == nullptr && output.hidden.empty();
+    const int64_t b = static_cast<int64_t>(input.lengths.size()), d = config_.width;
+    int32_t* ids = arena.Allocate<int32_t>(static_cast<int64_t>(input.ids.size()));
+    int32_t* lengths = arena.Allocate<int32_t>(b);
+    int64_t* pooled_rows = arena.Allocate<int64_t>(b);
+    const int64_t m = Select(input, only_pooled, ids, lengths, pooled_rows);
+    const std::span<const int32_t> rows(lengths, static_cast<size_t>(b));
+
+    float* x = arena.Allocate<float>(m * d);  // (M, D)
+    Embed({ids, static_cast<size_t>(m)}, rows, x);
+    const size_t full_blocks = blocks_.size() - (only_pooled ? 1 : 0);
+    for (size_t k = 0; k < full_blocks; ++k) {
+      blocks_[k].Forward(context, rows, x);
+      if (k < output.hidden.size() && output.hidden[k] != nullptr) std::copy_n(x, m * d, output.hidden[k]);
+    }
+    if (output.tokens != nullptr) norm_final_.Forward(context, x, m, output.tokens);
+    if (output.pooled == nullptr) return;
+
+    float* pooled = arena.Allocate<float>(b * d);  // (B, D)
+    if (only_pooled) {
+      blocks_.back().ForwardPooled(context, rows, {pooled_rows, static_cast<size_t>(b)}, x, pooled);
+    } else {
+      for (int64_t i = 0; i < b; ++i) std::copy_n(x + pooled_rows[i] * d, d, pooled + i * d);
+    }
+    norm_final_.Forward(context, pooled, b, pooled);
+    if (config_.projection == TextProjection::kNone) {
+      std::copy_n(pooled, b * d, output.pooled);
+    } else {
+      projection_.Forward(context, pooled, b, output.pooled);
+    }
+  }
+
+ private:
+  int32_t PooledPosition(std::span<const int32_t> ids) const {
+    switch (config_.pooling) {
+      case TextPooling::kArgmax:
+        return static_cast<int32_t>(std::max_element(ids.begin(), ids.end()) - ids.begin());
+      case TextPooling::kEos: {
+        const auto at = std::find(ids.begin(), ids.end(), config_.eos_id);
+        return at == ids.end() ? 0 : static_cast<int32_t>(at - ids.begin());
+      }
+      case TextPooling::kFirst: return 0;
+      case TextPooling::kLast: return static_cast<int32_t>(ids.size()) - 1;
+    }
+    return 0;
+  }
+
+  // What is computed of each text: under a causal mask nothing after the pooled row reaches it. Returns M.
+  int64_t Select(const TextInput& input, bool only_pooled, int32_t* ids, int32_t* lengths, int64_t* pooled_rows) const {
+    int64_t m = 0;
+    size_t begin = 0;
+    for (size_t i = 0; i < input.lengths.size(); ++i) {
+      const std::span<const int32_t> text = input.ids.subspan(begin, static_cast<size_t>(input.lengths[i]));
+      const int32_t pooled = PooledPosition(text);
+      lengths[i] = config_.causal && only_pooled ? pooled + 1 : input.lengths[i];
+      pooled_rows[i] = m + pooled;
+      std::copy_n(text.data(), lengths[i], ids + m);
+      m += lengths[i];
+      begin += text.size();
+    }
+    return m;
+  }
+
+  void Embed(std::span<const int32_t> ids, std::span<const int32_t> lengths, float* x) const {
+    kernels::GatherRows(words_.view, ids, x);
+    for (const int32_t length : lengths) {
+      CHECK_LE(length, config_.context_length);
+      kernels::Add(positions_.data(), int64_t{length} * config_.width, x);
+      x += int64_t{length} * config_.width;
+    }
+  }
+};
+
+class Transformer : public TextTower {
+ public:
+  explicit Transformer(const TransformerConfig& config)
+      : config_(config),
+        info_{.context_length = config.context_length,
+              .vocab_size = config.vocab_size,
+              .width = config.width,
+              .layers = config.layers,
+              .embed_dim = config.projection == TextProjection::kNone ? config.width : config.embed_dim,
+              .sees_padding = !config.causal},
+        words_(Shape{config.vocab_size, config.width}),
+        positions_(Shape{config.context_length, config.width}),
+        norm_final_(config.width, config.layer_norm_eps) {
+    const bool linear = config.projection == TextProjection::kLinear;
+    projection_ = nn::Linear({.in = config.width,
+                              .out = config.embed_dim,
+                              .bias = linear,
+                              .order = linear ? kernels::WeightOrder::kOutIn : config.projection_order});
+    const nn::BlockConfig block{.width = config.width,
+                                .mlp_width = config.mlp_width,
+                                .heads = config.heads,
+                                .eps = config.layer_norm_eps,
+                                .activation = config.activation,
+                                .causal = config.causal};
+    for (int i = 0; i < config.layers; ++i) blocks_.emplace_back(block);
+  }
+
+  const TextTowerInfo& info() const override { return info_; }
+
+  void Visit(const nn::ParamVisitor& visit) override {
+    visit("token_embedding.weight", words_);
+    visit("positional_embedding", positions_);
+    for (size_t i = 0; i < blocks_.size(); ++i) {
+      blocks_[i].Visit(visit, "transformer.resblocks." + std::to_string(i) + ".");
+    }
+    norm_final_.Visit(visit, "ln_final.");
+    if (config_.projection == TextProjection::kMatrix) visit("text_projection", projection_.w);
+    if (config_.projection == TextProjection::kLinear) projection_.Visit(visit, "text_projection.");
+  }
+
+  std::unique_ptr<TextTowerPlan> Prepare(Precision precision) const override {
+    auto plan = std::make_unique<TransformerPlan>();
+    plan->config_ = config_;
+    plan->info_ = info_;
+    plan->words_ = words_.value();
+    plan->positions_ = positions_.ToFloats();
+    for (size_t i = 0; i < blocks_.size(); ++i) {
+      const bool last = i + 1 == blocks_.size();
+      plan->blocks_.push_back(blocks_[i].Prepare(precision, last ? nn::Queries::kPooled : nn::Queries::kAll));
+    }
+    plan->norm_final_ = norm_final_.Prepare();
+    if (config_.projection != TextProjection::kNone) plan->projection_ = projection_.Prepare(precision);
+    return plan;
+  }
+
+ private:
+  TransformerConfig config_;
+  TextTowerInfo info_;
+  nn::Param words_;      // (V, D)
+  nn::Param positions_;  // (context, D)
+  std::vector<nn::Block> blocks_;
+  nn::LayerNorm norm_final_;
+  nn::Linear projection_;
+};
+
+}  // namespace
+
+std::unique_ptr<TextTower> MakeTransformer(const TransformerConfig& config) {
+  return std::make_unique<Transformer>(config);
+}
+
+}  // namespace diptych
