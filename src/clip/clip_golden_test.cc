@@ -2,101 +2,16 @@
 // scale. Weights are made by the same hash as there, so that only the answers are kept in git.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
-#include <map>
 #include <string>
 #include <vector>
 
-#include "checkpoint/safetensors.h"
 #include "clip/clip.h"
-#include "core/half.h"
-#include "core/json.h"
+#include "clip/test_checkpoint.h"
 
 namespace diptych {
 namespace {
-
-namespace fs = std::filesystem;
-
-std::vector<float> Uniform(const std::string& name, int64_t count) {
-  uint64_t hash = 0xcbf29ce484222325u;
-  for (const char c : name) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3u;
-  std::vector<float> values(static_cast<size_t>(count));
-  for (size_t i = 0; i < values.size(); ++i) {
-    uint64_t z = i * 0x9e3779b97f4a7c15u + hash;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    z ^= z >> 31;
-    values[i] = static_cast<float>(z >> 40) / 8388608.0f - 1.0f;
-  }
-  return values;
-}
-
-Tensor MadeTensor(const std::string& name, const Json& rule, const std::string& dtype) {
-  std::vector<int64_t> dims = rule["shape"].get<std::vector<int64_t>>();
-  const Shape shape(dims.data(), static_cast<int>(dims.size()));
-  const float offset = rule["offset"].get<float>(), scale = rule["scale"].get<float>();
-  std::vector<float> values = Uniform(name, shape.NumElements());
-  for (float& value : values) value = offset + scale * value;
-  Tensor tensor(dtype == "F32" ? DType::kF32 : dtype == "F16" ? DType::kF16 : DType::kBF16, shape);
-  if (dtype == "F32") {
-    std::copy(values.begin(), values.end(), tensor.mutable_data<float>());
-  } else {
-    auto* bits = static_cast<uint16_t*>(tensor.mutable_view().mutable_raw());
-    for (size_t i = 0; i < values.size(); ++i) {
-      bits[i] = dtype == "F16" ? FloatToHalf(values[i]) : FloatToBFloat16(values[i]);
-    }
-  }
-  return tensor;
-}
-
-// A checkpoint folder as the reference would have saved it.
-class Checkpoint {
- public:
-  explicit Checkpoint(const std::string& name) {
-    const fs::path golden = fs::path(DIPTYCH_SOURCE_DIR) / "tests" / "golden" / "clip";
-    golden_ = *LoadJson((golden / (name + ".json")).string());
-    folder_ = fs::path(testing::TempDir()) / ("diptych_" + name);
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-    for (const auto& [file, content] : golden_["files"].items()) std::ofstream(folder_ / file) << content;
-    if (name.starts_with("hf_")) {
-      for (const char* file : {"vocab.json", "merges.txt"}) fs::copy(golden / file, folder_ / file);
-    }
-    WriteWeights(name.starts_with("hf_"), golden_.value("shards", 1));
-  }
-  ~Checkpoint() { fs::remove_all(folder_); }
-
-  const Json& golden() const { return golden_; }
-  std::string folder() const { return folder_.string(); }
-
- private:
-  void WriteWeights(bool transformers, int shards) {
-    std::vector<std::map<std::string, TensorView>> files(static_cast<size_t>(shards));
-    std::vector<Tensor> owners;
-    size_t next = 0;
-    for (const auto& [name, rule] : golden_["tensors"].items()) {
-      owners.push_back(MadeTensor(name, rule, golden_["dtype"]));
-      files[next++ % files.size()][name] = owners.back().view();
-    }
-    const std::string base = transformers ? "model" : "open_clip_model";
-    if (shards == 1) {
-      ASSERT_TRUE(SaveSafetensors((folder_ / (base + ".safetensors")).string(), files[0]).ok());
-      return;
-    }
-    Json index = {{"metadata", {{"total_size", 0}}}, {"weight_map", Json::object()}};
-    for (size_t i = 0; i < files.size(); ++i) {
-      const std::string file = base + "-0000" + std::to_string(i + 1) + ".safetensors";
-      ASSERT_TRUE(SaveSafetensors((folder_ / file).string(), files[i]).ok());
-      for (const auto& [name, view] : files[i]) index["weight_map"][name] = file;
-    }
-    std::ofstream(folder_ / (base + ".safetensors.index.json")) << index;
-  }
-
-  Json golden_;
-  fs::path folder_;
-};
 
 double Cosine(const float* a, const std::vector<float>& b) {
   double ab = 0, aa = 0, bb = 0;

@@ -24,7 +24,8 @@ class Golden {
 
   void Bind(const std::string& name, nn::Param& param) {
     std::vector<nn::SharedView> parts;
-    for (const std::string& stored : StoredNames(Container::kOpenClip, name)[0]) {
+    const std::vector<std::vector<std::string>> names = StoredNames(Container::kOpenClip, name);
+    for (const std::string& stored : names[0]) {
       const StoredTensor& tensor = state_.at("weight/" + stored);
       parts.push_back({tensor.view, tensor.owner});
       ++used_;
@@ -55,8 +56,8 @@ void ExpectNear(const float* actual, TensorView expected, const std::string& wha
 
 TEST(EfficientNet, EveryBlockEqualsTimm) {
   Golden golden("efficientnet");
-  EfficientNetConfig config{.image_size = 37, .embed_dim = 10, .stem_channels = 8, .head_channels = 24};
-  config.stages = {{1, 3, 1, 1, 8}, {2, 3, 2, 3, 12}, {2, 5, 2, 2, 16}};
+  EfficientNetConfig config{.image_size = 37, .embed_dim = 10, .stem_channels = 8, .head_channels = 40};
+  config.stages = {{1, 3, 1, 1, 8}, {2, 3, 2, 3, 16}, {2, 5, 2, 2, 24}};
   config.projection_bias = true;
   const std::unique_ptr<ImageTower> tower = MakeImageTower(config);
   tower->Visit([&](const std::string& name, nn::Param& param) { golden.Bind(name, param); });

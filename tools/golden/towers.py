@@ -4,6 +4,7 @@ Run in an environment with torch 2.15, timm 1.0.31, transformers 5.24, open_clip
     python tools/golden/towers.py
 Writes tests/golden/towers/*.safetensors: tensors "weight/<state-dict name>", "in/<name>", "out/<name>"; fp32 but ids.
 """
+import functools
 import pathlib
 
 import torch
@@ -42,10 +43,10 @@ def efficientnet():
     from timm.models._efficientnet_builder import decode_arch_def
     from timm.models.efficientnet import EfficientNet
 
-    arch = [["ds_r1_k3_s1_e1_c8"], ["ir_r2_k3_s2_e3_c12"], ["ir_r2_k5_s2_e2_c16"]]
-    trunk = EfficientNet(decode_arch_def(arch), stem_size=8, num_features=24, fix_stem=True, act_layer=torch.nn.ReLU6,
-                         pad_type="same", norm_layer=lambda c, **kw: torch.nn.BatchNorm2d(c, eps=1e-3), num_classes=0)
-    head = torch.nn.Linear(24, 10)
+    arch = [["ds_r1_k3_s1_e1_c8"], ["ir_r2_k3_s2_e3_c16"], ["ir_r2_k5_s2_e2_c24"]]
+    trunk = EfficientNet(decode_arch_def(arch), stem_size=8, num_features=40, fix_stem=True, act_layer=torch.nn.ReLU6,
+                         pad_type="same", norm_layer=functools.partial(torch.nn.BatchNorm2d, eps=1e-3), num_classes=0)
+    head = torch.nn.Linear(40, 10)
     trunk.eval(), head.eval()
     randomize(trunk, 1), randomize(head, 2)
     x = torch.randn(2, 3, 37, 37, generator=torch.Generator().manual_seed(3))  # odd: padding is asymmetric
