@@ -15,6 +15,7 @@
 #define HWY_TARGET_INCLUDE "kernels/attention.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "kernels/register_block_inl.h"
 
 #ifndef DIPTYCH_KERNELS_ATTENTION_ONCE_
 #define DIPTYCH_KERNELS_ATTENTION_ONCE_
@@ -50,19 +51,7 @@ struct AttentionScratch {
 HWY_BEFORE_NAMESPACE();
 namespace diptych::kernels::HWY_NAMESPACE {
 
-namespace hn = hwy::HWY_NAMESPACE;
-using Floats = hn::ScalableTag<float>;
-using V = hn::Vec<Floats>;
-
-constexpr int kLanes = static_cast<int>(hn::MaxLanes(Floats()));
-constexpr int kTile = 2 * kLanes;
 static_assert(kTile <= kMaxTile);
-constexpr int kBlock = 6;  // broadcast values of a register block: 12 sums, 2 vectors, 1 broadcast in 16 registers
-
-struct Rows {
-  const float* data;
-  int64_t stride;
-};
 
 // 2^x for x <= 0, 1e-7 relative; below 2^-126, and for -inf, it is 2^-126, which is nothing beside the maximum's 1.
 HWY_INLINE V Exp2NonPositive(V x) {
@@ -79,29 +68,6 @@ HWY_INLINE V Exp2NonPositive(V x) {
   p = hn::MulAdd(p, r, hn::Set(d, 1.0f));
   const auto exponent = hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, n), hn::Set(di, 127)));
   return hn::Mul(p, hn::BitCast(d, exponent));
-}
-
-// acc[i][v] = sum over j < n of a[i * a_row + j * a_step] * b[j][v]: the block that both products are made of.
-template <int kRows, int kVectors>
-HWY_INLINE void MultiplyBlock(const float* HWY_RESTRICT a, int64_t a_row, int64_t a_step, const Rows& b, int64_t n,
-                              V (&acc)[kBlock][2]) {
-  const Floats d;
-  V sums[kRows][kVectors];
-  for (int i = 0; i < kRows; ++i) {
-    for (int v = 0; v < kVectors; ++v) sums[i][v] = hn::Zero(d);
-  }
-  const float* HWY_RESTRICT row = b.data;
-  for (int64_t j = 0; j < n; ++j, row += b.stride, a += a_step) {
-    V columns[kVectors];
-    for (int v = 0; v < kVectors; ++v) columns[v] = hn::LoadU(d, row + v * kLanes);
-    for (int i = 0; i < kRows; ++i) {
-      const V value = hn::Set(d, a[i * a_row]);
-      for (int v = 0; v < kVectors; ++v) sums[i][v] = hn::MulAdd(value, columns[v], sums[i][v]);
-    }
-  }
-  for (int i = 0; i < kRows; ++i) {
-    for (int v = 0; v < kVectors; ++v) acc[i][v] = sums[i][v];
-  }
 }
 
 // S^T rows [0, kRows) of a tile.

@@ -4,7 +4,6 @@
 #include <memory>
 #include <utility>
 
-#include "kernels/convert.h"
 #include "kernels/packed_weight_impl.h"
 
 namespace diptych::kernels {
@@ -35,6 +34,14 @@ int ConvGeometry::PadBefore(int in, int kernel) const {
   return std::max(0, (OutSize(in, kernel) - 1) * stride + kernel - in) / 2;
 }
 
+namespace {
+
+// A product of rows in disguise: each pixel is one.
+bool IsPointwise(const ConvGeometry& g) {
+  const bool padded = g.padding == ConvGeometry::Padding::kExplicit && g.pad != 0;
+  return g.kernel_h == 1 && g.kernel_w == 1 && g.stride == 1 && g.groups == 1 && !padded;
+}
+
 PlanPrimitive ConvolutionPlanner(const ConvGeometry& g) {
   return [g](const PrimitiveKey& key, const memory::desc& weights) {
     const int h = static_cast<int>(key.h), w = static_cast<int>(key.w);
@@ -52,6 +59,8 @@ PlanPrimitive ConvolutionPlanner(const ConvGeometry& g) {
   };
 }
 
+}  // namespace
+
 PackedWeight PackConv(TensorView w, const ConvGeometry& g, const float* scale, Precision) {
   const Shape shape{g.out_channels, g.in_channels / g.groups, g.kernel_h, g.kernel_w};
   CHECK_EQ(w.shape(), shape);
@@ -60,7 +69,7 @@ PackedWeight PackConv(TensorView w, const ConvGeometry& g, const float* scale, P
   if (scale != nullptr) {
     if (copy.empty()) {
       copy = Tensor(DType::kF32, shape);
-      ToFloat(w, copy.mutable_data<float>());
+      std::copy_n(floats, shape.NumElements(), copy.mutable_data<float>());
     }
     float* scaled = copy.mutable_data<float>();
     const int64_t per_channel = shape.NumElements() / g.out_channels;
@@ -69,12 +78,19 @@ PackedWeight PackConv(TensorView w, const ConvGeometry& g, const float* scale, P
     }
     floats = copy.data<float>();
   }
+  auto impl = std::make_shared<PackedWeight::Impl>();
+  impl->kind = PackedWeight::Impl::Kind::kConv;
+  impl->geometry = g;
+  if (IsPointwise(g)) {
+    PackProduct(floats, WeightOrder::kOutIn, *impl);
+    return PackedWeight(std::move(impl));
+  }
   const auto tag = g.groups == 1 ? memory::format_tag::oihw : memory::format_tag::goihw;
   const memory plain({WeightDims(g), kF32, tag}, Engine(), const_cast<float*>(floats));
   constexpr int kNominalSide = 28;  // the layout is asked for at this size; others nearly always want the same
   const PrimitiveKey nominal{.h = std::max(kNominalSide, g.kernel_h), .w = std::max(kNominalSide, g.kernel_w)};
-  return PackedWeight(std::shared_ptr<const PackedWeight::Impl>(
-      new PackedWeight::Impl{PackedWeight::Impl::Kind::kConv, g, {ConvolutionPlanner(g), plain, nominal}}));
+  impl->primitives = std::make_unique<WeightedPrimitives>(ConvolutionPlanner(g), plain, nominal);
+  return PackedWeight(std::move(impl));
 }
 
 void Conv(Context& context, const float* x, int64_t b, int h, int w, const PackedWeight& weight,
@@ -86,8 +102,9 @@ void Conv(Context& context, const float* x, int64_t b, int h, int w, const Packe
   CHECK(out_h > 0 && out_w > 0) << " a map of " << h << " x " << w << " is smaller than the kernel " << g.kernel_h
                                 << " x " << g.kernel_w << " with padding " << g.pad;
   if (b == 0) return;
+  if (IsPointwise(g)) return RunProduct(context, impl, x, b * h * w, epilogue, y);
   const size_t size = static_cast<size_t>(b) * out_h * out_w * g.out_channels;
-  RunPacked(context, impl, {.b = b, .h = h, .w = w}, x, epilogue, {y, size});
+  impl.primitives->Run(context, {.b = b, .h = h, .w = w}, x, epilogue, {y, size});
 }
 
 }  // namespace diptych::kernels

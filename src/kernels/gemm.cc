@@ -12,7 +12,7 @@ namespace {
 
 using dnnl::memory;
 constexpr auto kF32 = memory::data_type::f32;
-constexpr int64_t kNominalRows = 256;  // the layout is asked for at this size
+constexpr int64_t kNominalRows = 256;  // the library is asked at this size which kernel and layout it prefers
 
 PlanPrimitive MatmulPlanner(int64_t n, int64_t k) {
   return [n, k](const PrimitiveKey& key, const memory::desc& weights) {
@@ -24,31 +24,27 @@ PlanPrimitive MatmulPlanner(int64_t n, int64_t k) {
   };
 }
 
-bool Contains(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
-}
-
-// Two primitives compute x W^T. The library's matmul is the natural one, and on AVX-512 it is a batch-reduced GEMM on
-// packed weights ("brg:avx512_core"). On AVX2, oneDNN 3.2 answers "gemm:jit" instead, which packs the weights anew in
-// each call and reaches 0.85 to 0.95 of the peak; there a pointwise convolution over a map of M x 1 pixels, which is
-// the same sum over the same memory, gets the batch-reduced kernel with packed weights ("brgconv_1x1:avx2") and 0.99.
-bool PreferConvolution(const PlanPrimitive& matmul, const PlanPrimitive& convolution, int64_t n, int64_t k) {
+// Who computes x W^T, decided by the implementation that the library answers with. On AVX-512 its matmul is a
+// batch-reduced GEMM on packed weights ("brg:avx512_core"), in one layout for all row counts. On AVX2, oneDNN 3.2 has
+// only "gemm:jit", which packs the weights anew in each call and reaches 0.85 to 0.95 of the peak on large products,
+// far less on small ones. Its pointwise convolution over a map of M x 1 pixels is the same sum and reaches 0.97
+// ("brgconv_1x1:avx2"), but it wants the weight in one of four layouts that alternate with M every few rows, and
+// refuses the others: text, which brings any M, would need up to four copies of each weight. Our own product
+// (block_gemm.cc) is as fast to 2 %, has one layout, and builds nothing for a new M.
+bool PreferLibrary(const PlanPrimitive& matmul, int64_t n, int64_t k) {
   const ScopedTeam team(1);
   bool prefer = false;
   CheckedDnnl([&] {
-    const PrimitiveKey nominal{.h = kNominalRows, .bias = true};
-    const PrimitivePlan product = matmul(nominal, {{k, n}, kF32, memory::format_tag::any});
-    if (product.desc && Contains(product.desc.impl_info_str(), "brg")) return;
-    const PrimitivePlan pointwise = convolution(nominal, {{n, k, 1, 1}, kF32, memory::format_tag::any});
-    prefer = pointwise.desc && Contains(pointwise.desc.impl_info_str(), "brgconv");
+    const PrimitivePlan plan = matmul({.h = kNominalRows, .bias = true}, {{k, n}, kF32, memory::format_tag::any});
+    prefer = plan.desc && std::string_view(plan.desc.impl_info_str()).substr(0, 4) == "brg:";
   });
   return prefer;
 }
 
-// The rows of the next piece of a product with `rows` left. A primitive is planned for one number of rows, and text
-// brings all of them, so that beyond 128 rows only multiples of 64 have primitives of their own, up to 2048, and a last
-// piece of 64 to 127 rows takes the rest: fewer would be bound by reading the weights. This keeps a weight's primitives
-// under 160 for each kind of epilogue, and a fixed shape of a multiple of 64 rows is one piece.
+// The rows of the library's next piece of a product with `rows` left. A primitive is planned for one number of rows,
+// and text brings all of them, so that beyond 128 rows only multiples of 64 have primitives of their own, up to 2048,
+// and a last piece of 64 to 127 rows takes the rest: fewer would be bound by reading the weights. This keeps a
+// weight's primitives under 160 for each kind of epilogue, and a fixed shape of a multiple of 64 rows is one piece.
 int64_t NextPiece(int64_t rows) {
   constexpr int64_t kUnit = 64, kLargest = 2048;
   if (rows < 2 * kUnit) return rows;
@@ -58,41 +54,49 @@ int64_t NextPiece(int64_t rows) {
 
 }  // namespace
 
-PackedWeight PackLinear(TensorView w, WeightOrder order, Precision) {
-  CHECK_EQ(w.shape().rank(), 2);
-  const bool out_in = order == WeightOrder::kOutIn;
-  const int64_t n = w.shape()[out_in ? 0 : 1], k = w.shape()[out_in ? 1 : 0];
-  Tensor copy;
-  float* floats = const_cast<float*>(AsFloats(w, copy));
-  const ConvGeometry geometry{.in_channels = static_cast<int>(k), .out_channels = static_cast<int>(n)};
-  const PlanPrimitive matmul = MatmulPlanner(n, k), convolution = ConvolutionPlanner(geometry);
-  const PrimitiveKey nominal{.h = kNominalRows};
-  constexpr auto kKind = PackedWeight::Impl::Kind::kLinear;
-  PackedWeight::Impl* impl = nullptr;
-  if (PreferConvolution(matmul, convolution, n, k)) {
-    const auto tag = out_in ? memory::format_tag::oihw : memory::format_tag::ihwo;
-    const memory plain({{n, k, 1, 1}, kF32, tag}, Engine(), floats);
-    impl = new PackedWeight::Impl{kKind, geometry, {convolution, plain, nominal}};
-  } else {
-    const memory plain({{k, n}, kF32, out_in ? memory::format_tag::ba : memory::format_tag::ab}, Engine(), floats);
-    impl = new PackedWeight::Impl{kKind, geometry, {matmul, plain, nominal}};
+void PackProduct(const float* w, WeightOrder order, PackedWeight::Impl& impl) {
+  const int64_t n = impl.geometry.out_channels, k = impl.geometry.in_channels;
+  PlanPrimitive matmul = MatmulPlanner(n, k);
+  if (!PreferLibrary(matmul, n, k)) {
+    impl.blocks = PackBlocks(w, n, k, order);
+    RegisterImplementation("diptych:block_gemm");
+    return;
   }
-  return PackedWeight(std::shared_ptr<const PackedWeight::Impl>(impl));
+  const auto tag = order == WeightOrder::kOutIn ? memory::format_tag::ba : memory::format_tag::ab;
+  const memory plain({{k, n}, kF32, tag}, Engine(), const_cast<float*>(w));
+  impl.primitives = std::make_unique<WeightedPrimitives>(std::move(matmul), plain, PrimitiveKey{.h = kNominalRows});
 }
 
-void Linear(Context& context, const float* x, int64_t m, const PackedWeight& w, const Epilogue& epilogue, float* y) {
-  const PackedWeight::Impl& impl = w.impl();
-  CHECK(impl.kind == PackedWeight::Impl::Kind::kLinear);
+void RunProduct(Context& context, const PackedWeight::Impl& impl, const float* x, int64_t m, const Epilogue& epilogue,
+                float* y) {
+  if (impl.primitives == nullptr) return BlockLinear(context, x, m, impl.blocks, epilogue, y);
   const int64_t n = impl.geometry.out_channels, k = impl.geometry.in_channels;
   Epilogue piece = epilogue;
   while (m > 0) {
     const int64_t rows = NextPiece(m);
-    RunPacked(context, impl, {.h = rows}, x, piece, {y, static_cast<size_t>(rows * n)});
+    impl.primitives->Run(context, {.h = rows}, x, piece, {y, static_cast<size_t>(rows * n)});
     x += rows * k;
     y += rows * n;
     if (piece.residual != nullptr) piece.residual += rows * n;
     m -= rows;
   }
+}
+
+PackedWeight PackLinear(TensorView w, WeightOrder order, Precision) {
+  CHECK_EQ(w.shape().rank(), 2);
+  const bool out_in = order == WeightOrder::kOutIn;
+  auto impl = std::make_shared<PackedWeight::Impl>();
+  impl->kind = PackedWeight::Impl::Kind::kLinear;
+  impl->geometry.in_channels = static_cast<int>(w.shape()[out_in ? 1 : 0]);
+  impl->geometry.out_channels = static_cast<int>(w.shape()[out_in ? 0 : 1]);
+  Tensor copy;
+  PackProduct(AsFloats(w, copy), order, *impl);
+  return PackedWeight(std::move(impl));
+}
+
+void Linear(Context& context, const float* x, int64_t m, const PackedWeight& w, const Epilogue& epilogue, float* y) {
+  CHECK(w.impl().kind == PackedWeight::Impl::Kind::kLinear);
+  if (m > 0) RunProduct(context, w.impl(), x, m, epilogue, y);
 }
 
 }  // namespace diptych::kernels

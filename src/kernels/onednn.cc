@@ -95,7 +95,8 @@ WeightedPrimitives::WeightedPrimitives(PlanPrimitive plan, const dnnl::memory& p
 }
 
 // The layout that a primitive likes best may depend on its size. Where it is not what we have, the packed layout is
-// kept if it runs on the same implementation; otherwise a second copy of the weight is worth its memory.
+// kept if it runs on the same implementation; otherwise a second copy of the weight is worth its memory: convolutions
+// alone come here, and few of them.
 dnnl::memory WeightedPrimitives::WeightsFor(const PrimitiveKey& key, PrimitivePlan& plan) const {
   const dnnl::memory::desc wanted = plan.desc.weights_desc(0);
   for (const dnnl::memory& weights : packed_) {
@@ -107,13 +108,17 @@ dnnl::memory WeightedPrimitives::WeightsFor(const PrimitiveKey& key, PrimitivePl
     plan = std::move(fixed);
     return packed_.front();
   }
+  // By way of the plain layout: from one blocked layout to another the library has a slow loop only.
+  dnnl::memory::dims strides(wanted.get_dims().size(), 1);
+  for (size_t i = strides.size() - 1; i > 0; --i) strides[i - 1] = strides[i] * wanted.get_dims()[i];
+  const dnnl::memory plain({wanted.get_dims(), wanted.get_data_type(), strides}, Engine());
+  Reorder(packed_.front(), plain);
   packed_.emplace_back(wanted, Engine());
-  Reorder(packed_.front(), packed_.back());
+  Reorder(plain, packed_.back());
   return packed_.back();
 }
 
-const WeightedPrimitives::Entry& WeightedPrimitives::Build(const PrimitiveKey& key) const {
-  Entry& entry = entries_[key];
+void WeightedPrimitives::Build(const PrimitiveKey& key, Entry& entry) const {
   CheckedDnnl([&] {
     const dnnl::memory::desc packed = packed_.front().get_desc();
     const dnnl::memory::desc any(packed.get_dims(), packed.get_data_type(), dnnl::memory::format_tag::any);
@@ -126,7 +131,6 @@ const WeightedPrimitives::Entry& WeightedPrimitives::Build(const PrimitiveKey& k
     if (key.bias) entry.bias = plan.desc.weights_desc(1);
     RegisterImplementation(plan.desc.impl_info_str());
   });
-  return entry;
 }
 
 std::unique_ptr<WeightedPrimitives::Execution> WeightedPrimitives::MakeExecution(const Entry& entry, bool has_bias) {
@@ -146,39 +150,50 @@ std::unique_ptr<WeightedPrimitives::Execution> WeightedPrimitives::MakeExecution
   return execution;
 }
 
-void WeightedPrimitives::Run(Context& context, const PrimitiveKey& key, const PrimitiveBuffers& buffers) const {
+WeightedPrimitives::Entry& WeightedPrimitives::Acquire(const PrimitiveKey& key,
+                                                       std::unique_ptr<Execution>& execution) const {
+  const std::lock_guard lock(mutex_);
+  auto found = entries_.find(key);
+  if (found == entries_.end()) {
+    found = entries_.try_emplace(key).first;  // an entry stays where it is: a map's nodes do not move
+    Build(key, found->second);
+  }
+  Entry& entry = found->second;
+  if (entry.idle.empty()) {
+    execution = MakeExecution(entry, key.bias);
+    entry.idle.reserve(++entry.executions);  // so that giving it back never allocates
+  } else {
+    execution = std::move(entry.idle.back());
+    entry.idle.pop_back();
+  }
+  return entry;
+}
+
+void WeightedPrimitives::Run(Context& context, PrimitiveKey key, const float* x, const Epilogue& epilogue,
+                             std::span<float> y) const {
+  key.threads = context.threads();
+  key.bias = epilogue.bias != nullptr;
+  key.residual = epilogue.residual != nullptr;
+  key.activation = epilogue.activation;
+  // The library's sum takes its addend from y: in place for the usual x += f(x), otherwise one copy first.
+  if (key.residual && epilogue.residual != y.data()) std::copy_n(epilogue.residual, y.size(), y.data());
+
   const ScopedTeam team(key.threads);
   std::unique_ptr<Execution> execution;
-  Entry* entry = nullptr;
-  {
-    const std::lock_guard lock(mutex_);
-    auto found = entries_.find(key);
-    if (found == entries_.end()) {
-      Build(key);
-      found = entries_.find(key);
-    }
-    entry = &found->second;  // stays where it is: a map's nodes do not move
-    if (!entry->idle.empty()) {
-      execution = std::move(entry->idle.back());
-      entry->idle.pop_back();
-    } else {
-      execution = MakeExecution(*entry, key.bias);
-      entry->idle.reserve(++entry->executions);  // so that giving it back never allocates
-    }
-  }
+  Entry& entry = Acquire(key, execution);
   const Arena::Scope scope(context.arena());
   const auto set = [](dnnl::memory& memory, const void* data) {
     CHECK_EQ(dnnl_memory_set_data_handle(memory.get(), const_cast<void*>(data)), dnnl_success);
   };
-  set(execution->x, buffers.x);
-  set(execution->y, buffers.y);
-  if (key.bias) set(execution->bias, buffers.bias);
-  set(execution->scratch, context.arena().AllocateBytes(entry->scratch.get_size()));
-  const dnnl_status_t status = dnnl_primitive_execute(entry->primitive.get(), execution->stream.get(),
+  set(execution->x, x);
+  set(execution->y, y.data());
+  if (key.bias) set(execution->bias, epilogue.bias);
+  set(execution->scratch, context.arena().AllocateBytes(entry.scratch.get_size()));
+  const dnnl_status_t status = dnnl_primitive_execute(entry.primitive.get(), execution->stream.get(),
                                                       static_cast<int>(execution->args.size()), execution->args.data());
   CHECK_EQ(status, dnnl_success);
   const std::lock_guard lock(mutex_);
-  entry->idle.push_back(std::move(execution));
+  entry.idle.push_back(std::move(execution));
 }
 
 }  // namespace diptych::kernels

@@ -9,10 +9,11 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "core/context.h"
-#include "kernels/activation.h"
+#include "kernels/gemm.h"
 #include "oneapi/dnnl/dnnl.hpp"
 
 namespace diptych::kernels {
@@ -40,7 +41,7 @@ void RegisterImplementation(const char* name);
 /// Runs f, which calls oneDNN; its exceptions are our bugs (or no memory), so they end the program with their message.
 void CheckedDnnl(const std::function<void()>& f);
 
-/// All that distinguishes two primitives of one weight. Rows of a matrix product are (1, M, 1).
+/// All that distinguishes two primitives of one weight. The M rows of a matrix product are b = 1, h = M, w = 1.
 struct PrimitiveKey {
   int64_t b = 1, h = 1, w = 1;
   int threads = 1;
@@ -63,20 +64,15 @@ struct PrimitivePlan {
 /// Plans the primitive of a key for weights in the given layout (or any layout).
 using PlanPrimitive = std::function<PrimitivePlan(const PrimitiveKey&, const dnnl::memory::desc& weights)>;
 
-struct PrimitiveBuffers {
-  const float* x;
-  const float* bias;  // may be null where the key has none
-  float* y;           // holds the residual on entry where the key has one
-};
-
 /// A packed weight and the primitives that use it. Any number of threads may call Run.
 class WeightedPrimitives {
  public:
   /// `plain` holds the weight in a plain layout; it is packed as the primitive of `nominal` likes it best.
   WeightedPrimitives(PlanPrimitive plan, const dnnl::memory& plain, const PrimitiveKey& nominal);
 
-  /// The first call for a key builds its primitive; later ones allocate nothing of ours.
-  void Run(Context& context, const PrimitiveKey& key, const PrimitiveBuffers& buffers) const;
+  /// `key` says the size of x; threads and epilogue are filled in here. The first call for a key builds its primitive;
+  /// later ones allocate nothing of ours.
+  void Run(Context& context, PrimitiveKey key, const float* x, const Epilogue& epilogue, std::span<float> y) const;
 
  private:
   // What one execution needs beside the primitive. Memory objects are not thread safe, so each concurrent run has its
@@ -94,7 +90,8 @@ class WeightedPrimitives {
     size_t executions = 0;
   };
 
-  const Entry& Build(const PrimitiveKey& key) const;
+  void Build(const PrimitiveKey& key, Entry& entry) const;
+  Entry& Acquire(const PrimitiveKey& key, std::unique_ptr<Execution>& execution) const;
   dnnl::memory WeightsFor(const PrimitiveKey& key, PrimitivePlan& plan) const;
   static std::unique_ptr<Execution> MakeExecution(const Entry& entry, bool has_bias);
 

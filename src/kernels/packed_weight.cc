@@ -1,7 +1,5 @@
 #include "kernels/packed_weight.h"
 
-#include <algorithm>
-
 #include "kernels/convert.h"
 #include "kernels/packed_weight_impl.h"
 
@@ -13,17 +11,6 @@ const float* AsFloats(TensorView w, Tensor& copy) {
   copy = Tensor(DType::kF32, w.shape());
   ToFloat(w, copy.mutable_data<float>());
   return copy.data<float>();
-}
-
-// The library's sum takes its addend from y: in place for the usual x += f(x), otherwise one copy first.
-void RunPacked(Context& context, const PackedWeight::Impl& impl, PrimitiveKey key, const float* x,
-               const Epilogue& epilogue, std::span<float> y) {
-  key.threads = context.threads();
-  key.bias = epilogue.bias != nullptr;
-  key.residual = epilogue.residual != nullptr;
-  key.activation = epilogue.activation;
-  if (key.residual && epilogue.residual != y.data()) std::copy_n(epilogue.residual, y.size(), y.data());
-  impl.primitives.Run(context, key, {x, epilogue.bias, y.data()});
 }
 
 }  // namespace diptych::kernels

@@ -2,8 +2,9 @@
 #ifndef DIPTYCH_KERNELS_PACKED_WEIGHT_IMPL_H_
 #define DIPTYCH_KERNELS_PACKED_WEIGHT_IMPL_H_
 
-#include <span>
+#include <memory>
 
+#include "kernels/block_gemm.h"
 #include "kernels/conv.h"
 #include "kernels/onednn.h"
 #include "kernels/packed_weight.h"
@@ -14,16 +15,17 @@ struct PackedWeight::Impl {
   enum class Kind { kLinear, kConv };
 
   Kind kind;
-  ConvGeometry geometry;  // of a linear layer: pointwise, K to N channels
-  WeightedPrimitives primitives;
+  ConvGeometry geometry;                                 // of a linear layer: pointwise, K to N channels
+  BlockWeight blocks;                                    // where our own product computes it
+  std::unique_ptr<const WeightedPrimitives> primitives;  // otherwise
 };
 
-/// Plans convolutions of one geometry; a linear layer may be one too.
-PlanPrimitive ConvolutionPlanner(const ConvGeometry& geometry);
+/// Fills blocks or primitives of a weight for products of rows. `w` is in the given order.
+void PackProduct(const float* w, WeightOrder order, PackedWeight::Impl& impl);
 
-/// Runs one piece: residual into y where it is not there yet, then the primitive. `y_size` is y's number of values.
-void RunPacked(Context& context, const PackedWeight::Impl& impl, PrimitiveKey key, const float* x,
-               const Epilogue& epilogue, std::span<float> y);
+/// The product of m rows with such a weight.
+void RunProduct(Context& context, const PackedWeight::Impl& impl, const float* x, int64_t m, const Epilogue& epilogue,
+                float* y);
 
 /// `w` as fp32, from its own memory where that is possible, otherwise in `copy`.
 const float* AsFloats(TensorView w, Tensor& copy);

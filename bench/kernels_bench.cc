@@ -1,0 +1,156 @@
+// Speeds of the kernels on the shapes of CLIP's towers: `ninja kernels_bench && ./kernels_bench`. Each counter "GF" is
+// GFLOP/s; compare it with the Peak of the same run, for hosts differ.
+#include <benchmark/benchmark.h>
+
+#include <random>
+#include <vector>
+
+#include "kernels/attention.h"
+#include "kernels/conv.h"
+#include "kernels/norm.h"
+#include "kernels/pool.h"
+#include "kernels/runtime.h"
+
+namespace diptych::kernels {
+namespace {
+
+std::vector<float> Random(int64_t n, float scale = 1.0f) {
+  std::mt19937 engine(1);
+  std::normal_distribution<float> normal(0.0f, scale);
+  std::vector<float> values(static_cast<size_t>(n));
+  for (float& value : values) value = normal(engine);
+  return values;
+}
+
+void ReportRate(benchmark::State& state, const char* name, double per_iteration) {
+  state.counters[name] = benchmark::Counter(per_iteration * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
+}
+
+void BM_Peak(benchmark::State& state) {
+  Context context(static_cast<int>(state.range(0)));
+  double peak = 0.0;
+  for (auto _ : state) peak = MatmulPeakGflops(context, Precision::kF32);
+  state.counters["GF"] = peak;
+}
+BENCHMARK(BM_Peak)->Arg(1)->Arg(2)->Iterations(1)->ArgName("threads");
+
+// rows, outputs, inputs, activation, threads; the bias always, the residual where K > N (an MLP's second product).
+void BM_Linear(benchmark::State& state) {
+  const int64_t m = state.range(0), n = state.range(1), k = state.range(2);
+  const auto activation = static_cast<Activation>(state.range(3));
+  Context context(static_cast<int>(state.range(4)));
+  const std::vector<float> x = Random(m * k), w = Random(n * k, 0.03f), bias = Random(n);
+  std::vector<float> y = Random(m * n);
+  const PackedWeight packed = PackLinear(TensorView(w.data(), DType::kF32, {n, k}), WeightOrder::kOutIn);
+  const Epilogue epilogue{.bias = bias.data(), .residual = k > n ? y.data() : nullptr, .activation = activation};
+  for (auto _ : state) Linear(context, x.data(), m, packed, epilogue, y.data());
+  ReportRate(state, "GF", 2.0 * static_cast<double>(m * n * k));
+}
+void LinearShapes(benchmark::internal::Benchmark* benchmark) {
+  const auto none = static_cast<int64_t>(Activation::kNone);
+  const int64_t shapes[][2] = {{2304, 768}, {768, 768}, {3072, 768}, {768, 3072}};
+  for (const int64_t m : {1, 7, 35, 50, 77, 257, 1600}) {
+    for (const auto& shape : shapes) benchmark->Args({m, shape[0], shape[1], none, 1});
+  }
+  for (const int64_t m : {50, 1600}) {
+    for (const auto& shape : shapes) benchmark->Args({m, shape[0], shape[1], none, 2});
+  }
+  for (const auto activation : {Activation::kQuickGelu, Activation::kGelu, Activation::kGeluTanh}) {
+    benchmark->Args({1600, 3072, 768, static_cast<int64_t>(activation), 1});
+  }
+  for (const int64_t m : {601, 655, 1000}) benchmark->Args({m, 512, 512, none, 1});  // packed texts: split products
+}
+BENCHMARK(BM_Linear)->Apply(LinearShapes)->ArgNames({"m", "n", "k", "act", "threads"});
+
+void BM_Activate(benchmark::State& state) {
+  Context context;
+  const std::vector<float> x = Random(64 * 3072);
+  std::vector<float> y = x;
+  for (auto _ : state) {
+    y = x;  // in place it would drift to zero
+    Activate(context, static_cast<Activation>(state.range(0)), y.data(), static_cast<int64_t>(y.size()));
+  }
+  ReportRate(state, "G/s", static_cast<double>(x.size()));
+}
+BENCHMARK(BM_Activate)->DenseRange(0, 5)->ArgName("act");
+
+// sequences, tokens, heads, head dim, causal
+void BM_Attention(benchmark::State& state) {
+  const int64_t b = state.range(0), t = state.range(1), heads = state.range(2), head_dim = state.range(3);
+  const int64_t d = heads * head_dim;
+  Context context;
+  const std::vector<float> rows = Random(b * t * 3 * d);
+  std::vector<float> y(static_cast<size_t>(b * t * d));
+  const std::vector<int32_t> lengths(static_cast<size_t>(b), static_cast<int32_t>(t));
+  const AttentionInput input{.q = rows.data(),
+                             .k = rows.data() + d,
+                             .v = rows.data() + 2 * d,
+                             .q_stride = 3 * d,
+                             .kv_stride = 3 * d,
+                             .lengths = lengths};
+  const AttentionShape shape{.heads = static_cast<int>(heads),
+                             .head_dim = static_cast<int>(head_dim),
+                             .causal = state.range(4) != 0,
+                             .scale = 0.125f};
+  for (auto _ : state) Attention(context, input, shape, y.data());
+  ReportRate(state, "GF", 4.0 * static_cast<double>(b * t * t * d));
+}
+BENCHMARK(BM_Attention)
+    ->Args({32, 50, 12, 64, 0})
+    ->Args({4, 197, 12, 64, 0})
+    ->Args({4, 257, 16, 64, 0})
+    ->Args({2, 257, 16, 80, 0})
+    ->Args({1, 577, 16, 64, 0})
+    ->Args({1, 1024, 16, 64, 0})
+    ->Args({1000, 7, 8, 64, 1})
+    ->Args({32, 77, 8, 64, 1})
+    ->ArgNames({"b", "t", "heads", "head_dim", "causal"});
+
+void BM_LayerNorm(benchmark::State& state) {
+  const int64_t m = 1600, d = state.range(0);
+  Context context;
+  const std::vector<float> x = Random(m * d), gamma = Random(d), beta = Random(d);
+  std::vector<float> y(x.size());
+  for (auto _ : state) LayerNorm(context, x.data(), m, d, {gamma.data(), beta.data(), 1e-5f}, y.data());
+  ReportRate(state, "G/s", static_cast<double>(m * d));
+}
+BENCHMARK(BM_LayerNorm)->Arg(384)->Arg(512)->Arg(768)->Arg(1024)->ArgName("d");
+
+// side, inputs, outputs, kernel, stride, groups: layers of EfficientNet-Lite0 and a ResNet's 3 x 3.
+void BM_Conv(benchmark::State& state) {
+  const int side = static_cast<int>(state.range(0));
+  const ConvGeometry g{.in_channels = static_cast<int>(state.range(1)),
+                       .out_channels = static_cast<int>(state.range(2)),
+                       .kernel_h = static_cast<int>(state.range(3)),
+                       .kernel_w = static_cast<int>(state.range(3)),
+                       .stride = static_cast<int>(state.range(4)),
+                       .groups = static_cast<int>(state.range(5)),
+                       .padding = ConvGeometry::Padding::kSame};
+  const Shape shape{g.out_channels, g.in_channels / g.groups, g.kernel_h, g.kernel_w};
+  const int64_t out = g.OutSize(side, g.kernel_h);
+  Context context;
+  const std::vector<float> x = Random(int64_t{side} * side * g.in_channels), w = Random(shape.NumElements(), 0.1f);
+  const std::vector<float> bias = Random(g.out_channels);
+  std::vector<float> y(static_cast<size_t>(out * out * g.out_channels));
+  const PackedWeight packed = PackConv(TensorView(w.data(), DType::kF32, shape), g);
+  const Epilogue epilogue{.bias = bias.data(), .activation = Activation::kRelu6};
+  for (auto _ : state) Conv(context, x.data(), 1, side, side, packed, epilogue, y.data());
+  ReportRate(state, "GF", 2.0 * static_cast<double>(out * out * shape.NumElements()));
+}
+BENCHMARK(BM_Conv)
+    ->Args({224, 3, 32, 3, 2, 1})
+    ->Args({112, 32, 32, 3, 1, 32})
+    ->Args({112, 16, 96, 1, 1, 1})
+    ->Args({56, 144, 144, 3, 1, 144})
+    ->Args({28, 240, 240, 5, 1, 240})
+    ->Args({14, 672, 112, 1, 1, 1})
+    ->Args({14, 672, 672, 5, 2, 672})
+    ->Args({7, 1152, 192, 1, 1, 1})
+    ->Args({7, 320, 1280, 1, 1, 1})
+    ->Args({56, 64, 64, 3, 1, 1})
+    ->ArgNames({"side", "in", "out", "kernel", "stride", "groups"});
+
+}  // namespace
+}  // namespace diptych::kernels
+
+BENCHMARK_MAIN();

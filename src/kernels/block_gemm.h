@@ -1,0 +1,24 @@
+// Our own matrix product with a constant weight, for CPUs whose library product is slower. Private to kernels/.
+#ifndef DIPTYCH_KERNELS_BLOCK_GEMM_H_
+#define DIPTYCH_KERNELS_BLOCK_GEMM_H_
+
+#include "core/context.h"
+#include "core/tensor.h"
+#include "kernels/gemm.h"
+
+namespace diptych::kernels {
+
+/// W (N, K) in panels for this CPU's vectors.
+struct BlockWeight {
+  int64_t n = 0, k = 0;
+  Tensor panels;
+};
+
+BlockWeight PackBlocks(const float* w, int64_t n, int64_t k, WeightOrder order);
+
+/// y = act(x W^T + b + residual), as Linear. Allocates from the arena alone, whatever m is.
+void BlockLinear(Context& context, const float* x, int64_t m, const BlockWeight& w, const Epilogue& epilogue, float* y);
+
+}  // namespace diptych::kernels
+
+#endif  // DIPTYCH_KERNELS_BLOCK_GEMM_H_
