@@ -46,6 +46,11 @@ foreach(line IN LISTS lines)
   list(APPEND DIPTYCH_LIBRARIES diptych_${folder})
 endforeach()
 
+# CLIP's merges are bytes inside the program.
+set(clip_merges ${PROJECT_SOURCE_DIR}/src/text/clip_merges.bin)
+set_source_files_properties(${PROJECT_SOURCE_DIR}/src/text/clip_vocabulary.cc PROPERTIES
+                            COMPILE_DEFINITIONS "DIPTYCH_CLIP_MERGES=\"${clip_merges}\"" OBJECT_DEPENDS ${clip_merges})
+
 # The libraries that each folder alone may see.
 set(externals_core ${CMAKE_DL_LIBS})
 set(externals_kernels DNNL::dnnl OpenMP::OpenMP_CXX PkgConfig::HWY)

@@ -127,9 +127,11 @@ std::u32string Normalize(std::u32string_view text, utf8proc_option_t option) {
 std::u32string DecodeUtf8(std::string_view bytes) {
   std::u32string text;
   text.reserve(bytes.size());
-  for (size_t i = 0; i < bytes.size();) text.push_back(DecodeOne(bytes, i).value_or(U'\uFFFD'));
+  for (size_t i = 0; i < bytes.size();) text.push_back(DecodeNext(bytes, i));
   return text;
 }
+
+char32_t DecodeNext(std::string_view bytes, size_t& i) { return DecodeOne(bytes, i).value_or(U'\uFFFD'); }
 
 bool IsValidUtf8(std::string_view bytes) {
   for (size_t i = 0; i < bytes.size();) {

@@ -9,6 +9,8 @@ namespace diptych {
 
 /// Every ill-formed sequence (its longest valid prefix, at least one byte) becomes one U+FFFD, as Python's "replace".
 std::u32string DecodeUtf8(std::string_view bytes);
+/// One code point at i, which moves on; U+FFFD as above. REQUIRES: i < bytes.size().
+char32_t DecodeNext(std::string_view bytes, size_t& i);
 bool IsValidUtf8(std::string_view bytes);
 /// REQUIRES: scalar values (no surrogates, nothing above U+10FFFF).
 std::string EncodeUtf8(std::u32string_view text);
