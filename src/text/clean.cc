@@ -31,7 +31,7 @@ std::u32string CollapseSpace(std::u32string_view text) {
   return out;
 }
 
-// Nearly every prompt is ASCII that needs no repair: nothing but white space and case can change. False: not such a text.
+// Nearly every prompt is ASCII that needs no repair: only white space and case can change. False: not such a text.
 bool CleanPlainAscii(std::string_view text, bool lower, std::string& out) {
   out.reserve(text.size());
   bool pending = false;

@@ -60,9 +60,8 @@ const Bpe& ClipBpe() {
     for (int byte = 0; byte < 256; ++byte) {
       const auto at = static_cast<uint32_t>(text.size());
       text.push_back(static_cast<char>(byte));
-      for (const int32_t id : {alphabet.inside[static_cast<size_t>(byte)], alphabet.at_end[static_cast<size_t>(byte)]}) {
-        tokens[static_cast<size_t>(id)] = {at, 1, id};
-      }
+      const auto i = static_cast<size_t>(byte);
+      for (const int32_t id : {alphabet.inside[i], alphabet.at_end[i]}) tokens[static_cast<size_t>(id)] = {at, 1, id};
     }
     std::vector<bool> ends_word(tokens.size());
     for (size_t id = 256; id < kFirstMerge; ++id) ends_word[id] = true;

@@ -95,8 +95,9 @@ size_t EscapeLength(std::u32string_view text, size_t i) {
   if (text[i] != 0x1B || i + 1 >= text.size() || text[i + 1] != U'[') return 0;
   size_t end = i + 2;
   while (end < text.size() && (text[end] == U';' || IsDecimal(text[end]))) ++end;
-  const bool letter = end < text.size() && ((text[end] >= U'a' && text[end] <= U'z') || (text[end] >= U'A' && text[end] <= U'Z'));
-  return letter ? end + 1 - i : 0;
+  if (end == text.size()) return 0;
+  const char32_t letter = text[end] | 0x20;
+  return letter >= U'a' && letter <= U'z' ? end + 1 - i : 0;
 }
 
 void RemoveControls(std::u32string& text) {

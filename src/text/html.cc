@@ -137,7 +137,8 @@ std::optional<Reference> ReadStrict(std::u32string_view text, size_t begin) {
   const bool numeric = i < text.size() && text[i] == U'#';
   i += numeric ? 1 : 0;
   std::string name;
-  while (i < text.size() && name.size() < kMaxStrictName && (IsDigit(text[i]) || IsUpper(text[i]) || IsLower(text[i]))) {
+  const auto is_name = [](char32_t c) { return IsDigit(c) || IsUpper(c) || IsLower(c); };
+  while (i < text.size() && name.size() < kMaxStrictName && is_name(text[i])) {
     name.push_back(static_cast<char>(text[i++]));
   }
   if (name.empty() || i >= text.size() || text[i] != U';') return std::nullopt;

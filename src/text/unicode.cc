@@ -67,6 +67,10 @@ bool IsCased(char32_t c) {
                   U"\U0001F170\U0001F189");
 }
 
+constexpr std::u32string_view kMiddleOfWords =
+    U"\u0027\u0027\u002E\u002E\u003A\u003A\u00B7\u00B7\u0387\u0387\u055F\u055F\u05F4\u05F4\u2018\u2019\u2024\u2024"
+    U"\u2027\u2027\uFE13\uFE13\uFE52\uFE52\uFE55\uFE55\uFF07\uFF07\uFF0E\uFF0E\uFF1A\uFF1A";
+
 bool IsCaseIgnorable(char32_t c) {
   switch (Category(c)) {
     case UTF8PROC_CATEGORY_MN:
@@ -76,9 +80,7 @@ bool IsCaseIgnorable(char32_t c) {
     case UTF8PROC_CATEGORY_SK:
       return true;
     default:
-      return InRanges(c,
-                      U"\u0027\u0027\u002E\u002E\u003A\u003A\u00B7\u00B7\u0387\u0387\u055F\u055F\u05F4\u05F4\u2018\u2019"
-                      U"\u2024\u2024\u2027\u2027\uFE13\uFE13\uFE52\uFE52\uFE55\uFE55\uFF07\uFF07\uFF0E\uFF0E\uFF1A\uFF1A");
+      return InRanges(c, kMiddleOfWords);
   }
 }
 
