@@ -47,8 +47,13 @@ double DifferenceFromReference(const Case& c) {
   std::vector<float> expected(static_cast<size_t>(queries * d)), actual(expected.size());
   reference::Attention(input, shape, expected.data());
   Context context(c.threads);
-  Attention(context, input, shape, actual.data());
-  return MaxDifference(expected, actual);
+  double worst = 0.0;
+  ForEachTarget([&] {
+    std::fill(actual.begin(), actual.end(), std::numeric_limits<float>::quiet_NaN());
+    Attention(context, input, shape, actual.data());
+    worst = std::max(worst, MaxDifference(expected, actual));
+  });
+  return worst;
 }
 
 TEST(Attention, LengthsAroundTheTile) {

@@ -4,7 +4,6 @@
 
 #include "core/half.h"
 #include "kernels/reference.h"
-#include "kernels/runtime.h"
 #include "kernels/test_util.h"
 
 namespace diptych::kernels {

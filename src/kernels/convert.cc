@@ -27,7 +27,17 @@ struct FromHalf {
   template <class D>
   HWY_INLINE hn::Vec<D> operator()(D d, const uint16_t* x) const {
     const hn::Rebind<hwy::float16_t, D> dh;
-    return hn::PromoteTo(d, hn::BitCast(dh, hn::Load(hn::Rebind<uint16_t, D>(), x)));
+    const hn::RebindToUnsigned<D> d32;
+    const auto halves = hn::Load(hn::Rebind<uint16_t, D>(), x);
+    const auto finite = hn::PromoteTo(d, hn::BitCast(dh, halves));
+    // Highway 1.0.3 makes finite numbers of infinity and NaN where the CPU has no instruction for the conversion.
+    const auto bits = hn::PromoteTo(d32, halves);
+    const auto exponent = hn::Set(d32, 0x7c00u);
+    const auto sign = hn::ShiftLeft<16>(hn::And(bits, hn::Set(d32, 0x8000u)));
+    const auto fraction = hn::ShiftLeft<13>(hn::And(bits, hn::Set(d32, 0x03ffu)));
+    const auto special = hn::Or(hn::Or(sign, fraction), hn::Set(d32, 0x7f800000u));
+    const auto is_special = hn::Eq(hn::And(bits, exponent), exponent);
+    return hn::IfThenElse(hn::RebindMask(d, is_special), hn::BitCast(d, special), finite);
   }
   float operator()(uint16_t x) const { return HalfToFloat(x); }
 };

@@ -1,6 +1,8 @@
-// Random numbers and comparisons for the tests of kernels/.
+// Random numbers, instruction sets and comparisons for the tests of kernels/.
 #ifndef DIPTYCH_KERNELS_TEST_UTIL_H_
 #define DIPTYCH_KERNELS_TEST_UTIL_H_
+
+#include <gtest/gtest.h>
 
 #include <cmath>
 #include <cstdint>
@@ -9,6 +11,9 @@
 #include <vector>
 
 #include "core/tensor.h"
+#include "kernels/simd_targets.h"
+// After simd_targets.h, which says what it is compiled for.
+#include "hwy/targets.h"
 
 namespace diptych::kernels {
 
@@ -35,6 +40,20 @@ inline double MaxDifference(const std::vector<float>& a, const std::vector<float
     worst = std::max(worst, difference);
   }
   return worst;
+}
+
+/// Runs f once for every instruction set that this CPU has and our kernels are compiled for. What is packed in f must
+/// be used in f.
+template <class F>
+void ForEachTarget(const F& f) {
+  for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
+    hwy::SetSupportedTargetsForTest(target);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+    SCOPED_TRACE(hwy::TargetName(target));
+    f();
+  }
+  hwy::SetSupportedTargetsForTest(0);
+  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
 }
 
 }  // namespace diptych::kernels

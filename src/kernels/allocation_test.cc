@@ -1,0 +1,150 @@
+// In the steady state nothing of ours allocates: every operator new of the process is counted, except where oneDNN
+// itself calls it (its execution makes a small table of arguments each time).
+#include <dlfcn.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+#include <numeric>
+
+#include "kernels/attention.h"
+#include "kernels/conv.h"
+#include "kernels/norm.h"
+#include "kernels/pool.h"
+#include "kernels/softmax.h"
+#include "kernels/test_util.h"
+
+namespace {
+
+std::atomic<bool> counting{false};
+std::atomic<int64_t> count{0};
+
+const void* LibraryOf(const void* address) {
+  Dl_info info;
+  return dladdr(address, &info) != 0 ? info.dli_fbase : nullptr;
+}
+
+void* CountedAllocation(size_t bytes, const void* caller) {
+  if (counting) {
+    static const void* const library = LibraryOf(dlsym(RTLD_DEFAULT, "dnnl_version"));
+    if (LibraryOf(caller) != library) ++count;
+  }
+  void* memory = std::malloc(bytes);
+  if (memory == nullptr) std::abort();
+  return memory;
+}
+
+}  // namespace
+
+void* operator new(size_t bytes) {
+  return CountedAllocation(bytes, __builtin_return_address(0));
+}
+void* operator new[](size_t bytes) {
+  return CountedAllocation(bytes, __builtin_return_address(0));
+}
+void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete[](void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, size_t) noexcept {
+  std::free(memory);
+}
+void operator delete[](void* memory, size_t) noexcept {
+  std::free(memory);
+}
+
+namespace diptych::kernels {
+namespace {
+
+// Allocations of the second of two equal calls. The arena's blocks are not operator new; its capacity must stay.
+template <class F>
+int64_t AllocationsOf(Context& context, const F& f) {
+  f();
+  f();
+  const size_t capacity = context.arena().capacity();
+  count = 0;
+  counting = true;
+  f();
+  counting = false;
+  EXPECT_EQ(context.arena().capacity(), capacity);
+  return count;
+}
+
+class Allocation : public testing::TestWithParam<int> {
+ protected:
+  Context context_{GetParam()};
+};
+
+TEST_P(Allocation, TheCounterCounts) {
+  EXPECT_EQ(AllocationsOf(context_, [] { delete new volatile int; }), 1);
+}
+
+TEST_P(Allocation, Linear) {
+  const std::vector<float> w = Random(96 * 64, 1), x = Random(300 * 64, 2), bias = Random(96, 3);
+  std::vector<float> y(300 * 96);
+  const PackedWeight packed = PackLinear(View(w, {96, 64}), WeightOrder::kOutIn);
+  for (const int64_t m : {1, 50, 300}) {
+    const auto run = [&] {
+      Linear(context_, x.data(), m, packed, {bias.data(), y.data(), Activation::kGelu}, y.data());
+    };
+    EXPECT_EQ(AllocationsOf(context_, run), 0) << m;
+  }
+}
+
+TEST_P(Allocation, Conv) {
+  const ConvGeometry pointwise{.in_channels = 16, .out_channels = 24};
+  const ConvGeometry depthwise{
+      .in_channels = 16, .out_channels = 16, .kernel_h = 3, .kernel_w = 3, .groups = 16, .pad = 1};
+  const ConvGeometry dense{.in_channels = 16, .out_channels = 24, .kernel_h = 3, .kernel_w = 3, .stride = 2};
+  const std::vector<float> x = Random(2 * 9 * 9 * 16, 1), w = Random(24 * 16 * 9, 2), bias = Random(24, 3);
+  std::vector<float> y(2 * 9 * 9 * 24);
+  for (const ConvGeometry& g : {pointwise, depthwise, dense}) {
+    const Shape shape{g.out_channels, g.in_channels / g.groups, g.kernel_h, g.kernel_w};
+    const PackedWeight packed = PackConv(TensorView(w.data(), DType::kF32, shape), g);
+    const auto run = [&] {
+      Conv(context_, x.data(), 2, 9, 9, packed, {.bias = bias.data(), .activation = Activation::kRelu6}, y.data());
+    };
+    EXPECT_EQ(AllocationsOf(context_, run), 0) << "kernel " << g.kernel_h << " groups " << g.groups;
+  }
+}
+
+TEST_P(Allocation, Attention) {
+  const std::vector<int32_t> lengths{50, 7, 1};
+  const std::vector<float> rows = Random(58 * 3 * 96, 1);
+  std::vector<float> y(58 * 96);
+  const AttentionInput input{.q = rows.data(),
+                             .k = rows.data() + 96,
+                             .v = rows.data() + 192,
+                             .q_stride = 288,
+                             .kv_stride = 288,
+                             .lengths = lengths};
+  const AttentionShape shape{.heads = 3, .head_dim = 32, .causal = true, .scale = 0.2f};
+  EXPECT_EQ(AllocationsOf(context_, [&] { Attention(context_, input, shape, y.data()); }), 0);
+}
+
+TEST_P(Allocation, EverythingElse) {
+  const std::vector<float> gamma = Random(64, 1), beta = Random(64, 2);
+  const std::vector<int32_t> lengths{10, 90}, ids{3, 1, 4};
+  std::vector<float> x = Random(6400, 3), y(6400);
+  const auto run = [&] {
+    LayerNorm(context_, x.data(), 100, 64, {gamma.data(), beta.data(), 1e-5f}, y.data());
+    Activate(context_, Activation::kQuickGelu, y.data(), 6400);
+    L2Normalize(y.data(), 100, 64);
+    Softmax(y.data(), 100, 64);
+    MeanPool(context_, x.data(), lengths, 64, y.data());
+    GlobalAveragePool(context_, x.data(), 2, 50, 64, y.data());
+    AveragePool(context_, x.data(), {1, 10, 10, 64}, 2, y.data());
+    GatherRows(View(x, {100, 64}), ids, y.data());
+    ChannelsLast(context_, x.data(), {1, 10, 10, 64}, y.data());
+    ExtractPatches(context_, x.data(), 1, 64, 10, 5, y.data());
+  };
+  EXPECT_EQ(AllocationsOf(context_, run), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Threads, Allocation, testing::Values(1, 2));
+
+}  // namespace
+}  // namespace diptych::kernels
