@@ -100,7 +100,7 @@ const SetTable& Table() {
     auto made = std::make_unique<SetTable>();
     for (const SetMembers& members : kSetMembers) {
       for (size_t i = 0; i < members.ranges.size(); i += 2) {
-        const char32_t last = std::min(members.ranges[i + 1], kTableEnd - 1);
+        const char32_t last = std::min<char32_t>(members.ranges[i + 1], kTableEnd - 1);
         for (char32_t c = members.ranges[i]; c <= last; ++c) (*made)[c] |= members.set;
       }
     }
