@@ -102,15 +102,15 @@ HWY_INLINE void Finish(const Op& op, const float* HWY_RESTRICT sums, const Desti
 }
 
 template <int kRows>
-HWY_INLINE void SumsOf(const float* x, const float* panel, int64_t depth, float* sums) {
+HWY_INLINE void SumsOf(const Rows& x, const float* panel, int64_t depth, float* sums) {
   V acc[kBlock][2];
-  MultiplyBlock<kRows, 2>(x, kBlockStride, 1, {panel, kTile}, depth, acc);
+  MultiplyBlock<kRows, 2>(x.data, x.stride, 1, {panel, kTile}, depth, acc);
   for (int i = 0; i < kRows; ++i) {
     for (int v = 0; v < 2; ++v) hn::Store(acc[i][v], Floats(), sums + i * kTile + v * kLanes);
   }
 }
 
-void Sums(const float* x, int rows, const float* panel, int64_t depth, float* sums) {
+void Sums(const Rows& x, int rows, const float* panel, int64_t depth, float* sums) {
   switch (rows) {
     case 1: return SumsOf<1>(x, panel, depth, sums);
     case 2: return SumsOf<2>(x, panel, depth, sums);
@@ -127,7 +127,7 @@ struct Slice {
   bool is_first, is_last;
 };
 template <class Op>
-void MultiplyPanels(const Op& op, const BlockProduct& product, const Slice& slice, const float* block, int64_t row,
+void MultiplyPanels(const Op& op, const BlockProduct& product, const Slice& slice, const Rows& block, int64_t row,
                     int64_t begin, int64_t end) {
   const int64_t n = product.w.n, panels = (n + kTile - 1) / kTile;
   const int64_t rows = std::min(kRowsOfBlock, product.m - row);
@@ -142,7 +142,7 @@ void MultiplyPanels(const Op& op, const BlockProduct& product, const Slice& slic
     if (slice.is_first && product.epilogue.bias != nullptr) to.bias = product.epilogue.bias + column;
     for (int64_t i = 0; i < rows; i += kBlock) {
       to.rows = static_cast<int>(std::min<int64_t>(kBlock, rows - i));
-      Sums(block + i * kBlockStride, to.rows, weights + column * slice.depth, slice.depth, sums);
+      Sums({block.data + i * block.stride, block.stride}, to.rows, weights + column * slice.depth, slice.depth, sums);
       if (slice.is_last) {
         Finish(op, sums, to);
       } else {
@@ -161,10 +161,14 @@ void MultiplyAll(const Op& op, const BlockProduct& product, int64_t begin, int64
     const int64_t rows = std::min(kRowsOfBlock, product.m - row);
     for (int64_t first = 0; first < k; first += depth) {
       const Slice slice{first, std::min(depth, k - first), first == 0, first + depth >= k};
+      if (depth == k) {  // the rows are short: they serve as they are
+        MultiplyPanels(op, product, slice, {product.x + row * k, k}, row, begin, end);
+        continue;
+      }
       for (int64_t i = 0; i < rows; ++i) {
         std::copy_n(product.x + (row + i) * k + first, slice.depth, block + i * kBlockStride);
       }
-      MultiplyPanels(op, product, slice, block, row, begin, end);
+      MultiplyPanels(op, product, slice, {block, kBlockStride}, row, begin, end);
     }
   }
 }

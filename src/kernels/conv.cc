@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "kernels/packed_weight_impl.h"
+#include "kernels/product.h"
 
 namespace diptych::kernels {
 namespace {
@@ -36,12 +37,6 @@ int ConvGeometry::PadBefore(int in, int kernel) const {
 
 namespace {
 
-// A product of rows in disguise: each pixel is one.
-bool IsPointwise(const ConvGeometry& g) {
-  const bool padded = g.padding == ConvGeometry::Padding::kExplicit && g.pad != 0;
-  return g.kernel_h == 1 && g.kernel_w == 1 && g.stride == 1 && g.groups == 1 && !padded;
-}
-
 PlanPrimitive ConvolutionPlanner(const ConvGeometry& g) {
   return [g](const PrimitiveKey& key, const memory::desc& weights) {
     const int h = static_cast<int>(key.h), w = static_cast<int>(key.w);
@@ -61,6 +56,11 @@ PlanPrimitive ConvolutionPlanner(const ConvGeometry& g) {
 
 }  // namespace
 
+bool IsPointwise(const ConvGeometry& g) {
+  const bool padded = g.padding == ConvGeometry::Padding::kExplicit && g.pad != 0;
+  return g.kernel_h == 1 && g.kernel_w == 1 && g.stride == 1 && g.groups == 1 && !padded;
+}
+
 PackedWeight PackConv(TensorView w, const ConvGeometry& g, const float* scale, Precision) {
   const Shape shape{g.out_channels, g.in_channels / g.groups, g.kernel_h, g.kernel_w};
   CHECK_EQ(w.shape(), shape);
@@ -78,17 +78,16 @@ PackedWeight PackConv(TensorView w, const ConvGeometry& g, const float* scale, P
     }
     floats = copy.data<float>();
   }
-  auto impl = std::make_shared<PackedWeight::Impl>();
-  impl->kind = PackedWeight::Impl::Kind::kConv;
-  impl->geometry = g;
   if (IsPointwise(g)) {
-    PackProduct(floats, WeightOrder::kOutIn, *impl);
-    return PackedWeight(std::move(impl));
+    const Product product = FasterProduct(g.out_channels, g.in_channels);
+    return PackProduct(floats, g.out_channels, g.in_channels, WeightOrder::kOutIn, product);
   }
   const auto tag = g.groups == 1 ? memory::format_tag::oihw : memory::format_tag::goihw;
   const memory plain({WeightDims(g), kF32, tag}, Engine(), const_cast<float*>(floats));
   constexpr int kNominalSide = 28;  // the layout is asked for at this size; others nearly always want the same
   const PrimitiveKey nominal{.h = std::max(kNominalSide, g.kernel_h), .w = std::max(kNominalSide, g.kernel_w)};
+  auto impl = std::make_shared<PackedWeight::Impl>();
+  impl->geometry = g;
   impl->primitives = std::make_unique<WeightedPrimitives>(ConvolutionPlanner(g), plain, nominal);
   return PackedWeight(std::move(impl));
 }
@@ -97,12 +96,11 @@ void Conv(Context& context, const float* x, int64_t b, int h, int w, const Packe
           const Epilogue& epilogue, float* y) {
   const PackedWeight::Impl& impl = weight.impl();
   const ConvGeometry& g = impl.geometry;
-  CHECK(impl.kind == PackedWeight::Impl::Kind::kConv);
   const int out_h = g.OutSize(h, g.kernel_h), out_w = g.OutSize(w, g.kernel_w);
   CHECK(out_h > 0 && out_w > 0) << " a map of " << h << " x " << w << " is smaller than the kernel " << g.kernel_h
                                 << " x " << g.kernel_w << " with padding " << g.pad;
   if (b == 0) return;
-  if (IsPointwise(g)) return RunProduct(context, impl, x, b * h * w, epilogue, y);
+  if (IsPointwise(g)) return RunProduct(context, x, b * h * w, weight, epilogue, y);
   const size_t size = static_cast<size_t>(b) * out_h * out_w * g.out_channels;
   impl.primitives->Run(context, {.b = b, .h = h, .w = w}, x, epilogue, {y, size});
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kernels/packed_weight_impl.h"
+#include "kernels/product.h"
 
 namespace diptych::kernels {
 namespace {
@@ -24,23 +25,6 @@ PlanPrimitive MatmulPlanner(int64_t n, int64_t k) {
   };
 }
 
-// Who computes x W^T, decided by the implementation that the library answers with. On AVX-512 its matmul is a
-// batch-reduced GEMM on packed weights ("brg:avx512_core"), in one layout for all row counts. On AVX2, oneDNN 3.2 has
-// only "gemm:jit", which packs the weights anew in each call and reaches 0.85 to 0.95 of the peak on large products,
-// far less on small ones. Its pointwise convolution over a map of M x 1 pixels is the same sum and reaches 0.97
-// ("brgconv_1x1:avx2"), but it wants the weight in one of four layouts that alternate with M every few rows, and
-// refuses the others: text, which brings any M, would need up to four copies of each weight. Our own product
-// (block_gemm.cc) is as fast to 2 %, has one layout, and builds nothing for a new M.
-bool PreferLibrary(const PlanPrimitive& matmul, int64_t n, int64_t k) {
-  const ScopedTeam team(1);
-  bool prefer = false;
-  CheckedDnnl([&] {
-    const PrimitivePlan plan = matmul({.h = kNominalRows, .bias = true}, {{k, n}, kF32, memory::format_tag::any});
-    prefer = plan.desc && std::string_view(plan.desc.impl_info_str()).substr(0, 4) == "brg:";
-  });
-  return prefer;
-}
-
 // The rows of the library's next piece of a product with `rows` left. A primitive is planned for one number of rows,
 // and text brings all of them, so that beyond 128 rows only multiples of 64 have primitives of their own, up to 2048,
 // and a last piece of 64 to 127 rows takes the rest: fewer would be bound by reading the weights. This keeps a
@@ -54,21 +38,44 @@ int64_t NextPiece(int64_t rows) {
 
 }  // namespace
 
-void PackProduct(const float* w, WeightOrder order, PackedWeight::Impl& impl) {
-  const int64_t n = impl.geometry.out_channels, k = impl.geometry.in_channels;
-  PlanPrimitive matmul = MatmulPlanner(n, k);
-  if (!PreferLibrary(matmul, n, k)) {
-    impl.blocks = PackBlocks(w, n, k, order);
-    RegisterImplementation("diptych:block_gemm");
-    return;
-  }
-  const auto tag = order == WeightOrder::kOutIn ? memory::format_tag::ba : memory::format_tag::ab;
-  const memory plain({{k, n}, kF32, tag}, Engine(), const_cast<float*>(w));
-  impl.primitives = std::make_unique<WeightedPrimitives>(std::move(matmul), plain, PrimitiveKey{.h = kNominalRows});
+// Decided by the implementation that the library answers with. On AVX-512 its matmul is a
+// batch-reduced GEMM on packed weights ("brg:avx512_core"), in one layout for all row counts. On AVX2, oneDNN 3.2 has
+// only "gemm:jit", which packs the weights anew in each call and reaches 0.85 to 0.95 of the peak on large products,
+// far less on small ones. Its pointwise convolution over a map of M x 1 pixels is the same sum and reaches 0.97
+// ("brgconv_1x1:avx2"), but it wants the weight in one of four layouts that alternate with M every few rows, and
+// refuses the others: text, which brings any M, would need up to four copies of each weight. Our own product
+// (block_gemm.cc) is as fast to 2 %, has one layout, and builds nothing for a new M.
+Product FasterProduct(int64_t n, int64_t k) {
+  const ScopedTeam team(1);
+  Product faster = Product::kBlocks;
+  CheckedDnnl([&] {
+    const PrimitiveKey nominal{.h = kNominalRows, .bias = true};
+    const PrimitivePlan plan = MatmulPlanner(n, k)(nominal, {{k, n}, kF32, memory::format_tag::any});
+    const std::string_view name = plan.desc ? plan.desc.impl_info_str() : "";
+    if (name.substr(0, 4) == "brg:") faster = Product::kLibrary;
+  });
+  return faster;
 }
 
-void RunProduct(Context& context, const PackedWeight::Impl& impl, const float* x, int64_t m, const Epilogue& epilogue,
+PackedWeight PackProduct(const float* w, int64_t n, int64_t k, WeightOrder order, Product product) {
+  auto impl = std::make_shared<PackedWeight::Impl>();
+  impl->geometry.in_channels = static_cast<int>(k);
+  impl->geometry.out_channels = static_cast<int>(n);
+  if (product == Product::kBlocks) {
+    impl->blocks = PackBlocks(w, n, k, order);
+    RegisterImplementation("diptych:block_gemm");
+  } else {
+    const auto tag = order == WeightOrder::kOutIn ? memory::format_tag::ba : memory::format_tag::ab;
+    const memory plain({{k, n}, kF32, tag}, Engine(), const_cast<float*>(w));
+    const PrimitiveKey nominal{.h = kNominalRows};
+    impl->primitives = std::make_unique<WeightedPrimitives>(MatmulPlanner(n, k), plain, nominal);
+  }
+  return PackedWeight(std::move(impl));
+}
+
+void RunProduct(Context& context, const float* x, int64_t m, const PackedWeight& w, const Epilogue& epilogue,
                 float* y) {
+  const PackedWeight::Impl& impl = w.impl();
   if (impl.primitives == nullptr) return BlockLinear(context, x, m, impl.blocks, epilogue, y);
   const int64_t n = impl.geometry.out_channels, k = impl.geometry.in_channels;
   Epilogue piece = epilogue;
@@ -85,18 +92,14 @@ void RunProduct(Context& context, const PackedWeight::Impl& impl, const float* x
 PackedWeight PackLinear(TensorView w, WeightOrder order, Precision) {
   CHECK_EQ(w.shape().rank(), 2);
   const bool out_in = order == WeightOrder::kOutIn;
-  auto impl = std::make_shared<PackedWeight::Impl>();
-  impl->kind = PackedWeight::Impl::Kind::kLinear;
-  impl->geometry.in_channels = static_cast<int>(w.shape()[out_in ? 1 : 0]);
-  impl->geometry.out_channels = static_cast<int>(w.shape()[out_in ? 0 : 1]);
+  const int64_t n = w.shape()[out_in ? 0 : 1], k = w.shape()[out_in ? 1 : 0];
   Tensor copy;
-  PackProduct(AsFloats(w, copy), order, *impl);
-  return PackedWeight(std::move(impl));
+  return PackProduct(AsFloats(w, copy), n, k, order, FasterProduct(n, k));
 }
 
 void Linear(Context& context, const float* x, int64_t m, const PackedWeight& w, const Epilogue& epilogue, float* y) {
-  CHECK(w.impl().kind == PackedWeight::Impl::Kind::kLinear);
-  if (m > 0) RunProduct(context, w.impl(), x, m, epilogue, y);
+  CHECK(IsPointwise(w.impl().geometry)) << " the weight of a convolution";
+  if (m > 0) RunProduct(context, x, m, w, epilogue, y);
 }
 
 }  // namespace diptych::kernels

@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "core/half.h"
-#include "kernels/block_gemm.h"
+#include "kernels/product.h"
 #include "kernels/reference.h"
 #include "kernels/test_util.h"
 
@@ -42,16 +42,17 @@ double DifferenceFromReference(const Case& c) {
       epilogue.residual = actual.data();
     }
   };
+  // Both ways to compute it, of which this CPU's Linear takes one.
   Context context(c.threads);
-  start();
-  Linear(context, x.data(), c.m, PackLinear(view, c.order), epilogue, actual.data());
-  double worst = MaxDifference(expected, actual);
-  ForEachTarget([&] {  // our own product, which is not what Linear takes on every CPU
+  double worst = 0.0;
+  const auto run = [&](Product product) {
+    const PackedWeight packed = PackProduct(w.data(), c.n, c.k, c.order, product);
     start();
-    const BlockWeight blocks = PackBlocks(w.data(), c.n, c.k, c.order);
-    BlockLinear(context, x.data(), c.m, blocks, epilogue, actual.data());
+    RunProduct(context, x.data(), c.m, packed, epilogue, actual.data());
     worst = std::max(worst, MaxDifference(expected, actual));
-  });
+  };
+  run(Product::kLibrary);
+  ForEachTarget([&] { run(Product::kBlocks); });
   return worst;
 }
 

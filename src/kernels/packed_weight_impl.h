@@ -12,23 +12,16 @@
 namespace diptych::kernels {
 
 struct PackedWeight::Impl {
-  enum class Kind { kLinear, kConv };
-
-  Kind kind;
   ConvGeometry geometry;                                 // of a linear layer: pointwise, K to N channels
   BlockWeight blocks;                                    // where our own product computes it
   std::unique_ptr<const WeightedPrimitives> primitives;  // otherwise
 };
 
-/// Fills blocks or primitives of a weight for products of rows. `w` is in the given order.
-void PackProduct(const float* w, WeightOrder order, PackedWeight::Impl& impl);
-
-/// The product of m rows with such a weight.
-void RunProduct(Context& context, const PackedWeight::Impl& impl, const float* x, int64_t m, const Epilogue& epilogue,
-                float* y);
-
 /// `w` as fp32, from its own memory where that is possible, otherwise in `copy`.
 const float* AsFloats(TensorView w, Tensor& copy);
+
+/// A convolution that is a product of rows: each pixel is one.
+bool IsPointwise(const ConvGeometry& geometry);
 
 }  // namespace diptych::kernels
 
