@@ -123,6 +123,29 @@ class Hash {
   uint64_t state_ = 0xcbf29ce484222325u;
 };
 
+// What all texts begin with, computed once, where that saves work: prompts made from one template share most of their
+// rows. The last token of every text stays outside, so that the pooled row does.
+std::unique_ptr<TextPrefix> SharedPrefix(Context& context, const TextTowerPlan& plan,
+                                         const std::vector<std::vector<int32_t>>& texts) {
+  constexpr size_t kFewestTexts = 4, kShortest = 3;
+  if (texts.size() < kFewestTexts) return nullptr;
+  size_t shared = texts[0].size() - 1;
+  for (const std::vector<int32_t>& text : texts) {
+    shared = std::min(shared, text.size() - 1);
+    shared = static_cast<size_t>(std::mismatch(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(shared),
+                                               texts[0].begin()).first - text.begin());
+  }
+  if (shared < kShortest) return nullptr;
+  // A tower that pools at the largest id must find it behind the prefix; CLIP's is the end token, but a text may hold
+  // one in its middle.
+  const auto end = texts[0].begin() + static_cast<std::ptrdiff_t>(shared);
+  const int32_t largest = *std::max_element(texts[0].begin(), end);
+  for (const std::vector<int32_t>& text : texts) {
+    if (*std::max_element(text.begin() + static_cast<std::ptrdiff_t>(shared), text.end()) <= largest) return nullptr;
+  }
+  return plan.ComputePrefix(context, {texts[0].data(), shared});
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Clip>> Clip::Load(const std::string& name, const LoadOptions& options) {
@@ -212,26 +235,30 @@ void Clip::EncodeImages(Context& context, const float* pixels, int64_t batch, fl
 }
 
 void Clip::EncodeTexts(Context& context, std::span<const std::string> texts, float* embeddings, bool normalize) const {
+  if (texts.empty()) return;
+  const TextTowerPlan& plan = text_plan();
+  const TextTowerInfo& tower = plan.info();
+  std::vector<std::vector<int32_t>> all;
+  for (const std::string& text : texts) {
+    all.push_back(tokenizer_->Encode(text));
+    if (tower.sees_padding) all.back().resize(static_cast<size_t>(tower.context_length), tokenizer_->pad_id());
+  }
+  const std::unique_ptr<TextPrefix> prefix = SharedPrefix(context, plan, all);
+  const size_t skipped = prefix == nullptr ? 0 : prefix->ids.size();
+
   // Enough rows to keep the matrix products at their peak, few enough to stay in cache.
   constexpr size_t kMaxRows = 512;
   std::vector<int32_t> ids, lengths;
   float* out = embeddings;
-  const auto flush = [&] {
-    if (lengths.empty()) return;
-    text_plan().Forward(context, {.ids = ids, .lengths = lengths}, {.pooled = out});
+  for (size_t i = 0; i < all.size(); ++i) {
+    ids.insert(ids.end(), all[i].begin() + static_cast<std::ptrdiff_t>(skipped), all[i].end());
+    lengths.push_back(static_cast<int32_t>(all[i].size() - skipped));
+    if (i + 1 < all.size() && ids.size() + all[i + 1].size() - skipped <= kMaxRows) continue;
+    plan.Forward(context, {.ids = ids, .lengths = lengths, .prefix = prefix.get()}, {.pooled = out});
     out += static_cast<int64_t>(lengths.size()) * embed_dim();
     ids.clear();
     lengths.clear();
-  };
-  for (const std::string& text : texts) {
-    std::vector<int32_t> one = tokenizer_->Encode(text);
-    const TextTowerInfo& tower = text_->info();
-    if (tower.sees_padding) one.resize(static_cast<size_t>(tower.context_length), tokenizer_->pad_id());
-    if (ids.size() + one.size() > kMaxRows) flush();
-    ids.insert(ids.end(), one.begin(), one.end());
-    lengths.push_back(static_cast<int32_t>(one.size()));
   }
-  flush();
   if (normalize) kernels::L2Normalize(embeddings, static_cast<int64_t>(texts.size()), embed_dim());
 }
 

@@ -1,7 +1,6 @@
 #include "image/vit.h"
 
 #include <algorithm>
-#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,7 +38,7 @@ class VitPlan : public ImageTowerPlan {
 
     int32_t* lengths = arena.Allocate<int32_t>(b);
     std::fill_n(lengths, b, static_cast<int32_t>(t));
-    const std::span<const int32_t> rows(lengths, static_cast<size_t>(b));
+    const nn::Sequences rows{.lengths = {lengths, static_cast<size_t>(b)}};
     // Only the class token's row of the last block reaches a pooled answer.
     const bool only_pooled = config_.pooling == VitPooling::kClassToken && output.tokens == nullptr &&
                              (output.hidden.size() < blocks_.size() || output.hidden[blocks_.size() - 1] == nullptr);

@@ -6,6 +6,8 @@
 
 namespace diptych::nn {
 
+int64_t Sequences::Rows() const { return std::accumulate(lengths.begin(), lengths.end(), int64_t{0}); }
+
 kernels::AttentionShape AttentionPlan::KernelShape() const {
   const int head_dim = static_cast<int>(config.width / config.heads);
   return {.heads = config.heads,
@@ -14,48 +16,58 @@ kernels::AttentionShape AttentionPlan::KernelShape() const {
           .scale = 1.0f / std::sqrt(static_cast<float>(head_dim))};
 }
 
-void AttentionPlan::Forward(Context& context, const float* x, std::span<const int32_t> lengths, const float* residual,
-                            float* y) const {
-  const int64_t m = std::accumulate(lengths.begin(), lengths.end(), int64_t{0}), d = config.width;
-  const Arena::Scope scope(context.arena());
-  float* rows = context.arena().Allocate<float>(m * 3 * d);  // (M, 3D), or (M, D) and (M, 2D)
-  float* mixed = context.arena().Allocate<float>(m * d);     // (M, D)
-  kernels::AttentionInput input{.lengths = lengths};
-  if (qkv.out != 0) {
-    qkv.Forward(context, x, m, rows);
-    input.q = rows, input.k = rows + d, input.v = rows + 2 * d;
-    input.q_stride = input.kv_stride = 3 * d;
-  } else {
-    float* keys = rows + m * d;
-    q.Forward(context, x, m, rows);
-    kv.Forward(context, x, m, keys);
-    input.q = rows, input.k = keys, input.v = keys + d;
-    input.q_stride = d, input.kv_stride = 2 * d;
+// Keys and values of x, and, prepared for all queries, those as well. The rows live in the caller's arena scope.
+kernels::AttentionInput AttentionPlan::Project(Context& context, const float* x, const Sequences& sequences) const {
+  const int64_t m = sequences.Rows(), d = config.width, width = KeptWidth();
+  float* rows = context.arena().Allocate<float>(m * width);  // (M, 3D) of q, k, v, or (M, 2D) of k, v
+  const bool fused = qkv.out != 0;
+  (fused ? qkv : kv).Forward(context, x, m, rows);
+  if (sequences.keep != nullptr) std::copy_n(rows, m * width, sequences.keep);
+  const int64_t key = fused ? d : 0;  // where a row's key begins
+  kernels::AttentionInput input{.q = fused ? rows : nullptr,
+                                .k = rows + key,
+                                .v = rows + key + d,
+                                .q_stride = width,
+                                .kv_stride = width,
+                                .lengths = sequences.lengths};
+  if (sequences.prefix_length > 0) {
+    input.prefix_k = sequences.prefix + key;
+    input.prefix_v = sequences.prefix + key + d;
+    input.prefix_length = sequences.prefix_length;
   }
+  return input;
+}
+
+void AttentionPlan::Forward(Context& context, const float* x, const Sequences& sequences, const float* residual,
+                            float* y) const {
+  const int64_t m = sequences.Rows(), d = config.width;
+  const Arena::Scope scope(context.arena());
+  kernels::AttentionInput input = Project(context, x, sequences);
+  if (input.q == nullptr) {
+    float* queries = context.arena().Allocate<float>(m * d);  // (M, D)
+    q.Forward(context, x, m, queries);
+    input.q = queries;
+    input.q_stride = d;
+  }
+  float* mixed = context.arena().Allocate<float>(m * d);  // (M, D)
   kernels::Attention(context, input, KernelShape(), mixed);
   out.Forward(context, mixed, m, y, {.residual = residual});
 }
 
-void AttentionPlan::ForwardPooled(Context& context, const float* x, std::span<const int32_t> lengths, const float* x_q,
+void AttentionPlan::ForwardPooled(Context& context, const float* x, const Sequences& sequences, const float* x_q,
                                   const float* residual, float* y) const {
   CHECK(!kv.w.empty()) << " prepared for all queries";
-  const int64_t m = std::accumulate(lengths.begin(), lengths.end(), int64_t{0}), d = config.width;
-  const int64_t b = static_cast<int64_t>(lengths.size());
+  const int64_t b = static_cast<int64_t>(sequences.lengths.size()), d = config.width;
   const Arena::Scope scope(context.arena());
-  float* keys = context.arena().Allocate<float>(m * 2 * d);   // (M, 2D)
-  float* queries = context.arena().Allocate<float>(b * d);    // (B, D)
-  float* mixed = context.arena().Allocate<float>(b * d);      // (B, D)
+  kernels::AttentionInput input = Project(context, x, sequences);
+  float* queries = context.arena().Allocate<float>(b * d);  // (B, D)
+  float* mixed = context.arena().Allocate<float>(b * d);    // (B, D)
   int32_t* ones = context.arena().Allocate<int32_t>(b);
   std::fill_n(ones, b, 1);
-  kv.Forward(context, x, m, keys);
   q.Forward(context, x_q, b, queries);
-  const kernels::AttentionInput input{.q = queries,
-                                      .k = keys,
-                                      .v = keys + d,
-                                      .q_stride = d,
-                                      .kv_stride = 2 * d,
-                                      .lengths = lengths,
-                                      .q_lengths = {ones, lengths.size()}};
+  input.q = queries;
+  input.q_stride = d;
+  input.q_lengths = {ones, sequences.lengths.size()};
   kernels::Attention(context, input, KernelShape(), mixed);
   out.Forward(context, mixed, b, y, {.residual = residual});
 }

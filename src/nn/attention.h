@@ -17,22 +17,40 @@ struct AttentionConfig {
   bool causal = false;
 };
 
+/// The sequences of a batch, packed one after the other.
+struct Sequences {
+  std::span<const int32_t> lengths;  // (B)
+
+  /// Rows that every sequence sees before its own, under a causal mask: what an earlier pass over them kept. (P, KeptWidth)
+  const float* prefix = nullptr;
+  int32_t prefix_length = 0;  // P
+
+  /// Where this pass keeps its own rows for such use: (M, KeptWidth). Null: nowhere.
+  float* keep = nullptr;
+
+  int64_t Rows() const;  // M = sum of lengths
+};
+
 struct AttentionPlan {
   AttentionConfig config;
   LinearPlan q, kv;   // (D), (2D): apart only in a plan whose queries are few
   LinearPlan qkv;     // (3D)
   LinearPlan out;
 
-  /// Every row attends, whatever it was prepared for: x (M, D), M = sum of lengths -> y (M, D) = out(attention(x)) + residual (may be null or y).
-  void Forward(Context& context, const float* x, std::span<const int32_t> lengths, const float* residual,
-               float* y) const;
+  /// Every row attends, whatever it was prepared for: x (M, D) -> y (M, D) = out(attention(x)) + residual, which may be
+  /// null or y.
+  void Forward(Context& context, const float* x, const Sequences& sequences, const float* residual, float* y) const;
 
   /// One query for each sequence. x (M, D) gives the keys and values, x_q (B, D) the queries -> y (B, D), with
   /// residual (B, D). REQUIRES: prepared for pooled queries; not causal, or each query the last row of its sequence.
-  void ForwardPooled(Context& context, const float* x, std::span<const int32_t> lengths, const float* x_q,
+  void ForwardPooled(Context& context, const float* x, const Sequences& sequences, const float* x_q,
                      const float* residual, float* y) const;
 
+  /// Width of the rows that `keep` receives and `prefix` gives: the plan's own projection, keys and values among it.
+  int64_t KeptWidth() const { return qkv.out != 0 ? qkv.out : kv.out; }
+
  private:
+  kernels::AttentionInput Project(Context& context, const float* x, const Sequences& sequences) const;
   kernels::AttentionShape KernelShape() const;
 };
 

@@ -1,14 +1,13 @@
 #include "nn/block.h"
 
 #include <algorithm>
-#include <numeric>
 
 namespace diptych::nn {
 
-void BlockPlan::Forward(Context& context, std::span<const int32_t> lengths, float* x) const {
-  const int64_t m = std::accumulate(lengths.begin(), lengths.end(), int64_t{0});
+void BlockPlan::Forward(Context& context, const Sequences& sequences, float* x) const {
+  const int64_t m = sequences.Rows();
   if (config.post_norm) {
-    attention.Forward(context, x, lengths, x, x);
+    attention.Forward(context, x, sequences, x, x);
     norm1.Forward(context, x, m, x);
     mlp.Forward(context, x, m, x, x);
     norm2.Forward(context, x, m, x);
@@ -17,17 +16,17 @@ void BlockPlan::Forward(Context& context, std::span<const int32_t> lengths, floa
   const Arena::Scope scope(context.arena());
   float* normed = context.arena().Allocate<float>(m * config.width);  // (M, D)
   norm1.Forward(context, x, m, normed);
-  attention.Forward(context, normed, lengths, x, x);
+  attention.Forward(context, normed, sequences, x, x);
   norm2.Forward(context, x, m, normed);
   mlp.Forward(context, normed, m, x, x);
 }
 
-void BlockPlan::ForwardPooled(Context& context, std::span<const int32_t> lengths, std::span<const int64_t> pooled_rows,
+void BlockPlan::ForwardPooled(Context& context, const Sequences& sequences, std::span<const int64_t> pooled_rows,
                               const float* x, float* y) const {
   CHECK(!config.post_norm);
-  const int64_t m = std::accumulate(lengths.begin(), lengths.end(), int64_t{0}), d = config.width;
-  const int64_t b = static_cast<int64_t>(lengths.size());
-  CHECK_EQ(pooled_rows.size(), lengths.size());
+  const int64_t m = sequences.Rows(), d = config.width;
+  const int64_t b = static_cast<int64_t>(sequences.lengths.size());
+  CHECK_EQ(pooled_rows.size(), sequences.lengths.size());
   const Arena::Scope scope(context.arena());
   float* normed = context.arena().Allocate<float>(m * d);    // (M, D)
   float* queries = context.arena().Allocate<float>(b * d);   // (B, D)
@@ -36,7 +35,7 @@ void BlockPlan::ForwardPooled(Context& context, std::span<const int32_t> lengths
     std::copy_n(normed + pooled_rows[i] * d, d, queries + i * d);
     std::copy_n(x + pooled_rows[i] * d, d, y + i * d);
   }
-  attention.ForwardPooled(context, normed, lengths, queries, y, y);
+  attention.ForwardPooled(context, normed, sequences, queries, y, y);
   norm2.Forward(context, y, b, queries);
   mlp.Forward(context, queries, b, y, y);
 }

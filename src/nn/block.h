@@ -30,12 +30,12 @@ struct BlockPlan {
   AttentionPlan attention;
   MlpPlan mlp;
 
-  /// x (M, D) in place, M = sum of lengths.
-  void Forward(Context& context, std::span<const int32_t> lengths, float* x) const;
+  /// x (M, D) in place.
+  void Forward(Context& context, const Sequences& sequences, float* x) const;
 
   /// Only what reaches the pooled rows: x (M, D) is read, row pooled_rows[b] of it is sequence b's query -> y (B, D).
   /// REQUIRES: prepared with Queries::kPooled, pre-norm; with a causal mask each pooled row ends its sequence.
-  void ForwardPooled(Context& context, std::span<const int32_t> lengths, std::span<const int64_t> pooled_rows,
+  void ForwardPooled(Context& context, const Sequences& sequences, std::span<const int64_t> pooled_rows,
                      const float* x, float* y) const;
 };
 

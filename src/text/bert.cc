@@ -63,7 +63,7 @@ class BertPlan : public TextTowerPlan {
     float* x = arena.Allocate<float>(kept.count * d);  // (M, D)
     Embed(context, kept, x);
     for (size_t k = 0; k < blocks_.size(); ++k) {
-      blocks_[k].Forward(context, lengths, x);
+      blocks_[k].Forward(context, {.lengths = lengths}, x);
       if (k < output.hidden.size() && output.hidden[k] != nullptr) Scatter(input, x, output.hidden[k]);
     }
     if (output.tokens != nullptr) Scatter(input, x, output.tokens);

@@ -8,9 +8,11 @@
 #include <span>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "core/context.h"
 #include "core/status.h"
+#include "core/tensor.h"
 #include "kernels/packed_weight.h"
 #include "nn/param.h"
 #include "text/bert_config.h"
@@ -18,10 +20,20 @@
 
 namespace diptych {
 
+/// The computed beginning that the texts of a batch share ("a photo of a"), for a causal tower: later texts only compute
+/// what follows. Made by TextTowerPlan::ComputePrefix, for that plan alone; immutable, shared between threads.
+struct TextPrefix {
+  std::vector<int32_t> ids;   // (P)
+  std::vector<Tensor> kept;   // of each block, (P, what the block keeps of a row)
+};
+
 /// B texts of unequal length, one after the other without padding: M = sum of lengths rows.
 struct TextInput {
   std::span<const int32_t> ids;      // (M)
   std::span<const int32_t> lengths;  // (B), each 1 to context_length
+  /// Ids that come before each text and are not repeated in `ids`. With one, only `pooled` may be wanted, and the
+  /// pooled row must lie behind it. Null: none.
+  const TextPrefix* prefix = nullptr;
 };
 
 /// What is wanted of a forward pass; nothing else is computed. Null and empty mean: not wanted.
@@ -48,6 +60,11 @@ class TextTowerPlan {
   virtual const TextTowerInfo& info() const = 0;
   /// REQUIRES: 0 <= id < vocab_size (tokenizers are checked against the tower when a model is loaded).
   virtual void Forward(Context& context, const TextInput& input, const TextOutput& output) const = 0;
+  /// Null where that is not possible: a later token changes what an earlier one becomes (no causal mask), or the pooled
+  /// row could be one of these.
+  virtual std::unique_ptr<TextPrefix> ComputePrefix(Context& /*context*/, std::span<const int32_t> /*ids*/) const {
+    return nullptr;
+  }
 };
 
 /// The module: the checkpoint's tensors as they are.

@@ -36,12 +36,14 @@ class TransformerPlan : public TextTowerPlan {
     int32_t* lengths = arena.Allocate<int32_t>(b);
     int64_t* pooled_rows = arena.Allocate<int64_t>(b);
     const int64_t m = Select(input, only_pooled, ids, lengths, pooled_rows);
-    const std::span<const int32_t> rows(lengths, static_cast<size_t>(b));
+    nn::Sequences rows{.lengths = {lengths, static_cast<size_t>(b)}};
+    CHECK(input.prefix == nullptr || only_pooled);
 
     float* x = arena.Allocate<float>(m * d);  // (M, D)
-    Embed({ids, static_cast<size_t>(m)}, rows, x);
+    Embed({ids, static_cast<size_t>(m)}, rows.lengths, PrefixLength(input), x);
     const size_t full_blocks = blocks_.size() - (only_pooled ? 1 : 0);
     for (size_t k = 0; k < full_blocks; ++k) {
+      UsePrefix(input, k, rows);
       blocks_[k].Forward(context, rows, x);
       if (k < output.hidden.size() && output.hidden[k] != nullptr) std::copy_n(x, m * d, output.hidden[k]);
     }
@@ -50,6 +52,7 @@ class TransformerPlan : public TextTowerPlan {
 
     float* pooled = arena.Allocate<float>(b * d);  // (B, D)
     if (only_pooled) {
+      UsePrefix(input, blocks_.size() - 1, rows);
       blocks_.back().ForwardPooled(context, rows, {pooled_rows, static_cast<size_t>(b)}, x, pooled);
     } else {
       for (int64_t i = 0; i < b; ++i) std::copy_n(x + pooled_rows[i] * d, d, pooled + i * d);
@@ -60,6 +63,25 @@ class TransformerPlan : public TextTowerPlan {
     } else {
       projection_.Forward(context, pooled, b, output.pooled);
     }
+  }
+
+  std::unique_ptr<TextPrefix> ComputePrefix(Context& context, std::span<const int32_t> ids) const override {
+    const bool holds_end = std::find(ids.begin(), ids.end(), config_.eos_id) != ids.end();
+    if (!config_.causal || config_.pooling == TextPooling::kFirst || holds_end) return nullptr;
+    auto prefix = std::make_unique<TextPrefix>();
+    prefix->ids.assign(ids.begin(), ids.end());
+    const int64_t m = static_cast<int64_t>(ids.size());
+    const Arena::Scope scope(context.arena());
+    float* x = context.arena().Allocate<float>(m * config_.width);  // (P, D)
+    const int32_t length = static_cast<int32_t>(m);
+    nn::Sequences rows{.lengths = {&length, 1}};
+    Embed(ids, rows.lengths, 0, x);
+    for (const nn::BlockPlan& block : blocks_) {
+      Tensor& kept = prefix->kept.emplace_back(DType::kF32, Shape{m, block.attention.KeptWidth()});
+      rows.keep = kept.mutable_data<float>();
+      block.Forward(context, rows, x);
+    }
+    return prefix;
   }
 
  private:
@@ -93,11 +115,22 @@ class TransformerPlan : public TextTowerPlan {
     return m;
   }
 
-  void Embed(std::span<const int32_t> ids, std::span<const int32_t> lengths, float* x) const {
+  static int32_t PrefixLength(const TextInput& input) {
+    return input.prefix == nullptr ? 0 : static_cast<int32_t>(input.prefix->ids.size());
+  }
+
+  static void UsePrefix(const TextInput& input, size_t block, nn::Sequences& rows) {
+    if (input.prefix == nullptr) return;
+    rows.prefix = input.prefix->kept[block].data<float>();
+    rows.prefix_length = PrefixLength(input);
+  }
+
+  // `first` is the position of each text's first id.
+  void Embed(std::span<const int32_t> ids, std::span<const int32_t> lengths, int32_t first, float* x) const {
     kernels::GatherRows(words_.view, ids, x);
     for (const int32_t length : lengths) {
-      CHECK_LE(length, config_.context_length);
-      kernels::Add(positions_.data(), int64_t{length} * config_.width, x);
+      CHECK_LE(first + length, config_.context_length);
+      kernels::Add(positions_.data() + int64_t{first} * config_.width, int64_t{length} * config_.width, x);
       x += int64_t{length} * config_.width;
     }
   }
