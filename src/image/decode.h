@@ -4,7 +4,9 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/file.h"
@@ -14,30 +16,33 @@ namespace diptych {
 
 /// Pillow's modes: they decide how a picture is resized and converted, so they are kept until then.
 enum class PixelMode : uint8_t {
-  kL,     // 8-bit grey
-  kLa,    // grey + alpha
-  kP,     // palette indices; palette holds RGB triples
+  kL,   // 8-bit grey
+  kLa,  // grey + alpha
+  kP,   // palette indices; palette holds RGB triples
   kRgb,
   kRgba,
   kCmyk,  // as Pillow holds it: 255 = full ink
   k1,     // bilevel: one byte a pixel, 0 or 255
   kI16,   // 16-bit grey, native byte order, two bytes a pixel (Pillow's "I;16")
+  kI,     // int32 grey, native byte order, four bytes a pixel (16-bit PGM)
 };
 
 struct Image {
   PixelMode mode = PixelMode::kRgb;
   int width = 0, height = 0;
-  std::vector<uint8_t> pixels;    // (height, width, channels of the mode), interleaved
-  std::vector<uint8_t> palette;   // kP only: 3 bytes a colour, up to 256 colours
-  int exif_orientation = 1;       // 1 to 8; recorded, not applied
+  std::vector<uint8_t> pixels;         // (height, width, channels of the mode), interleaved
+  std::vector<uint8_t> palette;        // kP only: 256 RGB triples; those that the file lacks are the greys i, i, i
+  std::vector<uint8_t> palette_alpha;  // kP with transparent colours: 256 values
+  std::optional<std::array<uint8_t, 3>> transparent_color;  // k1, kL, kRgb: the one that PNG's tRNS hides
+  int exif_orientation = 1;                                 // 1 to 8; recorded, not applied
 };
 
-int ChannelsOf(PixelMode mode);   // bytes a pixel
+int ChannelsOf(PixelMode mode);  // bytes a pixel
 
 struct DecodeOptions {
-  double max_megapixels = 100;    // checked from the header, before anything is allocated
-  bool allow_truncated = false;   // take what decodes of a cut-off picture, the rest as Pillow fills it
-  bool exif_rotate = false;       // apply the orientation (the references do not)
+  double max_megapixels = 100;   // checked from the header, before anything is allocated
+  bool allow_truncated = false;  // take what decodes of a cut-off picture, the rest as Pillow fills it
+  bool exif_rotate = false;      // apply the orientation (the references do not)
 };
 
 /// The first frame of a JPEG, PNG, WebP, GIF, TIFF, BMP, PNM, or (where libheif is built in) AVIF or HEIC picture; the

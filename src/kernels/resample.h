@@ -1,4 +1,4 @@
-// Pillow's 8-bit resampling (Pillow, src/libImaging/Resample.c), bit for bit: two passes with fixed-point weights.
+// Pillow 13's 8-bit resampling (src/libImaging/Resample.c), bit for bit: two passes with fixed-point weights.
 #ifndef DIPTYCH_KERNELS_RESAMPLE_H_
 #define DIPTYCH_KERNELS_RESAMPLE_H_
 
@@ -13,8 +13,19 @@ struct Bytes2d {
   int width, height, channels;  // 1 to 4 channels
 };
 
-/// in (height, width, channels) -> out (out_height, out_width, channels). Same size: a copy. The horizontal pass comes
-/// first, is rounded to 8 bits, and covers only the rows that the vertical pass reads. REQUIRES: sizes >= 1.
+/// The size that a picture is resized to, and the window of it that is wanted: nothing else is computed.
+struct ResampleTarget {
+  int width, height;
+  int left, top, window_width, window_height;  // within (0, 0, width, height)
+};
+
+/// in (height, width, channels) -> out (window_height, window_width, channels). A pass whose size does not change is
+/// skipped. The first pass (horizontal but for the shapes of IsVerticalFirst) is rounded to 8 bits and covers only what
+/// the second one reads. REQUIRES: sizes >= 1; out does not overlap in.
+void ResampleWindow(const uint8_t* in, const Bytes2d& in_shape, const ResampleTarget& target, Filter filter,
+                    uint8_t* out);
+
+/// The whole picture: out (out_height, out_width, channels).
 void Resample(const uint8_t* in, const Bytes2d& in_shape, int out_width, int out_height, Filter filter, uint8_t* out);
 
 }  // namespace diptych::kernels
