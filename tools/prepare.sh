@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by ./quickstart, ./test and .ci/run: installs the Debian packages that are missing and finds oneDNN 3.
 
 say() { printf '\n==> %s\n' "$*"; }
