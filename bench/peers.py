@@ -3,8 +3,8 @@
 Run in an environment with torch, transformers, onnx, onnxscript, onnxruntime, openvino:
     python bench/peers.py build/diptych [--threads 2] [--rounds 3] [--seconds 3] [--out bench/RESULTS.md]
 Each engine runs in a process of its own, the engines in turn, several rounds: a machine whose speed drifts hurts all
-alike. Every figure is the median of its rounds; "of peak" divides the nominal FLOPs (8.82 G a picture, 2 x multiply-adds
-of all matrix products) by the matrix-product peak that `diptych bench` measured in the same sitting.
+alike. Every figure is the median of its rounds; "of peak" divides the nominal FLOPs (8.82 G a picture, 2 x
+multiply-adds of all matrix products) by the matrix-product peak that `diptych bench` measured in the same sitting.
 """
 import argparse
 import datetime
@@ -54,7 +54,8 @@ def make_model(folder):
 
     batch = torch.export.Dim("batch", min=1, max=64)
     for name, module, example in (("image", Image(), torch.zeros(2, 3, 224, 224)),
-                                  ("text_77", Text(), torch.full((2, 77), 7)), ("text_10", Text(), torch.full((2, 10), 7))):
+                                  ("text_77", Text(), torch.full((2, 77), 7)),
+                                  ("text_10", Text(), torch.full((2, 10), 7))):
         module.model = model
         torch.onnx.export(module.eval(), (example,), str(folder / f"{name}.onnx"), dynamic_shapes=({0: batch},),
                           dynamo=True, verbose=False)
@@ -138,9 +139,11 @@ def report(results, args):
     peaks = ", ".join(f"{k} {v:.0f}" for k, v in results["diptych"][0]["peaks"].items())
     lines = [f"## {datetime.date.today()}: ViT-B/32, fp32, {args.threads} threads, {cpu_name()}", "",
              f"`python bench/peers.py build/diptych --threads {args.threads} --rounds {args.rounds} --seconds "
-             f"{args.seconds}`; " + ", ".join(f"{k} {v}" for k, v in versions.items()) + ". Matrix-product peak (GFLOP/s): "
+             f"{args.seconds}`; " + ", ".join(f"{k} {v}" for k, v in versions.items())
+             + ". Matrix-product peak (GFLOP/s): "
              f"{peaks}.", "",
-             "| engine | pictures/s, batch 1 | pictures/s, batch 32 | of peak, batch 32 | texts/s of 77 tokens | texts/s of 10 tokens |",
+             "| engine | pictures/s, batch 1 | pictures/s, batch 32 | of peak, batch 32"
+             " | texts/s of 77 tokens | texts/s of 10 tokens |",
              "|---|---|---|---|---|---|"]
     for e in ENGINES:
         m = median[e]
@@ -149,7 +152,8 @@ def report(results, args):
                      f"{m['text_10']:.1f} |")
     best = {c: max(median[e][c] for e in ENGINES[1:]) for c in CASES}
     m = median["diptych"]
-    lines.append(f"| diptych / best peer | {m['image_1'] / best['image_1']:.2f} | {m['image_32'] / best['image_32']:.2f} "
+    lines.append(f"| diptych / best peer | {m['image_1'] / best['image_1']:.2f} | "
+                 f"{m['image_32'] / best['image_32']:.2f} "
                  f"| | {m['text_77'] / best['text_77']:.2f} | {m['text_10'] / best['text_10']:.2f} |")
     return "\n".join(lines) + "\n"
 

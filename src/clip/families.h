@@ -33,8 +33,8 @@ std::span<const FamilyRow> Families();
 /// The row of a hub id, or null.
 const FamilyRow* FamilyByHubId(std::string_view hub_id);
 
-/// The row of an open_clip pair: model "ViT-B-32" or "ViT-B-32-quickgelu", tag "openai"; or null. Both spellings lead to
-/// the activation that the weights were trained with.
+/// The row of an open_clip pair: model "ViT-B-32" or "ViT-B-32-quickgelu", tag "openai"; or null. Both spellings lead
+/// to the activation that the weights were trained with.
 const FamilyRow* FamilyByOpenClipName(std::string_view model, std::string_view tag);
 
 }  // namespace diptych

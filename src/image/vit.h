@@ -10,8 +10,9 @@
 
 namespace diptych {
 
-/// Parameters are named as in open_clip: "visual.conv1.weight", "visual.class_embedding", "visual.positional_embedding",
-/// "visual.ln_pre.weight", "visual.transformer.resblocks.0. ...", "visual.ln_post.weight", "visual.proj".
+/// Parameters are named as in open_clip: "visual.conv1.weight", "visual.class_embedding",
+/// "visual.positional_embedding", "visual.ln_pre.weight", "visual.transformer.resblocks.0. ...",
+/// "visual.ln_post.weight", "visual.proj".
 std::unique_ptr<ImageTower> MakeVit(const VitConfig& config);
 
 }  // namespace diptych

@@ -21,7 +21,8 @@ struct AttentionConfig {
 struct Sequences {
   std::span<const int32_t> lengths;  // (B)
 
-  /// Rows that every sequence sees before its own, under a causal mask: what an earlier pass over them kept. (P, KeptWidth)
+  /// Rows that every sequence sees before its own, under a causal mask: what an earlier pass over them kept.
+  /// (P, KeptWidth)
   const float* prefix = nullptr;
   int32_t prefix_length = 0;  // P
 

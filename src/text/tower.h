@@ -20,8 +20,8 @@
 
 namespace diptych {
 
-/// The computed beginning that the texts of a batch share ("a photo of a"), for a causal tower: later texts only compute
-/// what follows. Made by TextTowerPlan::ComputePrefix, for that plan alone; immutable, shared between threads.
+/// The computed beginning that the texts of a batch share ("a photo of a"), for a causal tower: later texts only
+/// compute what follows. Made by TextTowerPlan::ComputePrefix, for that plan alone; immutable, shared between threads.
 struct TextPrefix {
   std::vector<int32_t> ids;   // (P)
   std::vector<Tensor> kept;   // of each block, (P, what the block keeps of a row)

@@ -1,7 +1,8 @@
 """Golden values of whole models: open_clip's and transformers' classes with made weights, their embeddings and logits.
 
-No weight is stored: each tensor is offset + scale * u(name, i), u a hash of its name and index in [-1, 1), which the test
-computes again (src/clip/clip_golden_test.cc). Run in an environment with torch 2.15, open_clip_torch 3.3, transformers 5.24:
+No weight is stored: each tensor is offset + scale * u(name, i), u a hash of its name and index in [-1, 1), which the
+test computes again (src/clip/clip_golden_test.cc). Run in an environment with torch 2.15, open_clip_torch 3.3 and
+transformers 5.24:
     python tools/golden/clip.py
 Writes tests/golden/clip/<case>.json and the small tokenizer that the transformers cases share.
 """
@@ -93,7 +94,8 @@ def small_tokenizer():
         rest = [b for b in range(256) if b not in printable]
         return [chr(b) for b in printable] + [chr(256 + i) for i in range(len(rest))]
     merges = ["t h", "th e</w>", "p h", "o t", "ph ot", "phot o</w>", "o f</w>", "c a", "ca t</w>", "ca t", "cat s</w>",
-              "d o", "do g</w>", "do g", "dog s</w>", "t w", "tw o</w>", "q u", "f o", "fo x</w>", "b r", "o w", "br ow",
+              "d o", "do g</w>", "do g", "dog s</w>", "t w", "tw o</w>", "q u", "f o", "fo x</w>", "b r", "o w",
+              "br ow",
               "brow n</w>"]
     tokens = alphabet() + [c + "</w>" for c in alphabet()] + [m.replace(" ", "") for m in merges]
     tokens += ["<|startoftext|>", "<|endoftext|>"]
@@ -126,7 +128,8 @@ def transformers_case(case, vision, text, dtype="F32", shards=1, sparse=False):
                  "image_mean": [0.5] * 3, "image_std": [0.25] * 3}
     image, words = out.image_embeds, out.text_embeds
     write(case, {"config.json": raw, "preprocessor_config.json": processor}, tensors, dtype, image, words,
-          out.logits_per_image, shards=shards, ids=[tokenizer(t, truncation=True, max_length=32)["input_ids"] for t in TEXTS])
+          out.logits_per_image, shards=shards,
+          ids=[tokenizer(t, truncation=True, max_length=32)["input_ids"] for t in TEXTS])
 
 
 if __name__ == "__main__":
