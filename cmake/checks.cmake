@@ -13,3 +13,6 @@ add_check(tests tools/check_tests.py . ${PROJECT_BINARY_DIR})
 if(TARGET diptych_cli)
   add_check(readme tools/check_docs.py . --run ${PROJECT_BINARY_DIR})
 endif()
+if(TARGET diptych_shared AND NOT DIPTYCH_SANITIZE)  # a user's program would have to be built with the sanitizers too
+  add_test(NAME checks.install COMMAND ${PROJECT_SOURCE_DIR}/tests/install_test.sh ${PROJECT_BINARY_DIR})
+endif()
