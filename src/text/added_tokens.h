@@ -1,7 +1,8 @@
-// Special tokens that are found in the raw text, before anything else happens to it.
+// Special tokens that are found in a text as they stand, before it is split into words.
 #ifndef DIPTYCH_TEXT_ADDED_TOKENS_H_
 #define DIPTYCH_TEXT_ADDED_TOKENS_H_
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -10,9 +11,14 @@
 
 namespace diptych {
 
+/// An entry of tokenizer.json's added_tokens.
 struct AddedToken {
   std::string content;
   int32_t id = 0;
+  bool normalized = false;   // looked for in the normalized text, not in the raw one
+  bool single_word = false;  // only where no letter, digit or "_" adjoins
+  bool lstrip = false;       // takes the white space before it
+  bool rstrip = false;       // and after it
 };
 
 class AddedTokens {
@@ -20,14 +26,18 @@ class AddedTokens {
   AddedTokens() = default;
   explicit AddedTokens(std::vector<AddedToken> tokens);
 
-  /// Cuts the text at the leftmost, then longest tokens. Calls `on_text` for what lies between (never empty) and
-  /// `on_token` for each token, in order.
+  bool empty() const { return tokens_.empty(); }
+
+  /// Cuts the text, UTF-8, at the leftmost, then longest tokens. Calls `on_text` for what lies between (never empty)
+  /// and `on_token` for each token, in order.
   void Split(std::string_view text, const std::function<void(std::string_view)>& on_text,
              const std::function<void(int32_t)>& on_token) const;
 
  private:
-  std::vector<AddedToken> tokens_;  // longest first
-  bool starts_[256] = {};           // by first byte
+  const AddedToken* Find(std::string_view text, size_t i) const;
+
+  std::vector<AddedToken> tokens_;     // longest first
+  std::array<bool, 256> starts_ = {};  // by first byte
 };
 
 }  // namespace diptych

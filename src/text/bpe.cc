@@ -118,9 +118,7 @@ void Bpe::MergeLong(std::vector<int32_t>& ids, size_t begin) const {
     int32_t rank;
     size_t left, right;
     int32_t result, left_id, right_id;  // what the symbols were: candidates are not taken back when these change
-    bool operator>(const Candidate& other) const {
-      return rank != other.rank ? rank > other.rank : left > other.left;
-    }
+    bool operator>(const Candidate& other) const { return rank != other.rank ? rank > other.rank : left > other.left; }
   };
   const std::span<int32_t> symbols(ids.data() + begin, ids.size() - begin);
   const size_t end = symbols.size();

@@ -15,8 +15,10 @@ constexpr std::array<Kind, 128> kAsciiKinds = [] {
   for (int c = 0; c < 128; ++c) {
     const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     const bool space = c == ' ' || (c >= '\t' && c <= '\r');
-    kinds[static_cast<size_t>(c)] =
-        letter ? Kind::kLetter : space ? Kind::kSpace : c >= '0' && c <= '9' ? Kind::kNumber : Kind::kOther;
+    kinds[static_cast<size_t>(c)] = letter                 ? Kind::kLetter
+                                    : space                ? Kind::kSpace
+                                    : c >= '0' && c <= '9' ? Kind::kNumber
+                                                           : Kind::kOther;
   }
   return kinds;
 }();
@@ -26,15 +28,16 @@ struct Character {
   size_t bytes;
 };
 
-Character CharacterAt(std::string_view text, size_t i) {
+Character CharacterAt(std::string_view text, size_t i, bool ignore_case) {
   const auto byte = static_cast<unsigned char>(text[i]);
   if (byte < 0x80) return {kAsciiKinds[byte], 1};
   size_t end = i;
   const char32_t c = DecodeNext(text, end);
-  const Kind kind = IsLetter(c)       ? Kind::kLetter
-                    : IsNumber(c)     ? Kind::kNumber
-                    : IsWhiteSpace(c) ? Kind::kSpace
-                                      : Kind::kOther;
+  // Python's regex module, ignoring case, takes U+0345 for a letter because its upper case is one.
+  const Kind kind = IsLetter(c) || (ignore_case && c == 0x345) ? Kind::kLetter
+                    : IsNumber(c)                              ? Kind::kNumber
+                    : IsWhiteSpace(c)                          ? Kind::kSpace
+                                                               : Kind::kOther;
   return {kind, end - i};
 }
 
@@ -65,7 +68,7 @@ size_t MatchContraction(std::string_view text, bool ignore_case) {
 }
 
 size_t WordLength(std::string_view text, const ClipSplitRules& rules) {
-  const Character first = CharacterAt(text, 0);
+  const Character first = CharacterAt(text, 0, rules.ignore_case);
   if (first.kind == Kind::kNumber) return first.bytes;
   if (first.kind == Kind::kOther) {
     for (const std::string_view literal : rules.literals) {
@@ -75,7 +78,7 @@ size_t WordLength(std::string_view text, const ClipSplitRules& rules) {
   }
   size_t end = first.bytes;
   while (end < text.size()) {
-    const Character next = CharacterAt(text, end);
+    const Character next = CharacterAt(text, end, rules.ignore_case);
     if (next.kind != first.kind) break;
     end += next.bytes;
   }
@@ -86,7 +89,7 @@ size_t WordLength(std::string_view text, const ClipSplitRules& rules) {
 
 std::string_view NextClipWord(std::string_view& text, const ClipSplitRules& rules) {
   while (!text.empty()) {
-    const Character first = CharacterAt(text, 0);
+    const Character first = CharacterAt(text, 0, rules.ignore_case);
     if (first.kind != Kind::kSpace) break;
     text.remove_prefix(first.bytes);
   }

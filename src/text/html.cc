@@ -54,15 +54,22 @@ const Entities& GetEntities() {
   return entities;
 }
 
-bool IsDigit(char32_t c) { return c >= U'0' && c <= U'9'; }
-bool IsUpper(char32_t c) { return c >= U'A' && c <= U'Z'; }
-bool IsLower(char32_t c) { return c >= U'a' && c <= U'z'; }
-bool IsHexDigit(char32_t c) { return IsDigit(c) || (c >= U'a' && c <= U'f') || (c >= U'A' && c <= U'F'); }
+bool IsDigit(char32_t c) {
+  return c >= U'0' && c <= U'9';
+}
+bool IsUpper(char32_t c) {
+  return c >= U'A' && c <= U'Z';
+}
+bool IsLower(char32_t c) {
+  return c >= U'a' && c <= U'z';
+}
+bool IsHexDigit(char32_t c) {
+  return IsDigit(c) || (c >= U'a' && c <= U'f') || (c >= U'A' && c <= U'F');
+}
 
 // What HTML5 makes of a number: Windows-1252 for 0x80 to 0x9F, nothing for controls and noncharacters.
 std::u32string FromNumber(char32_t number) {
-  constexpr std::u32string_view kFrom80 =
-      U"€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008DŽ\u008F\u0090‘’“”•–—˜™š›œ\u009DžŸ";
+  constexpr std::u32string_view kFrom80 = U"€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008DŽ\u008F\u0090‘’“”•–—˜™š›œ\u009DžŸ";
   if (number == 0 || (number >= 0xD800 && number <= 0xDFFF) || number > kMaxCodePoint) return U"\uFFFD";
   if (number >= 0x80 && number <= 0x9F) return std::u32string(1, kFrom80[number - 0x80]);
   const bool control = number < 0x20 && number != U'\t' && number != U'\n' && number != U'\f' && number != U'\r';
@@ -180,7 +187,9 @@ std::u32string UnescapeHtml(std::u32string_view text) {
   });
 }
 
-std::u32string UnescapeHtmlStrictly(std::u32string_view text) { return Replace(text, ReadStrict); }
+std::u32string UnescapeHtmlStrictly(std::u32string_view text) {
+  return Replace(text, ReadStrict);
+}
 
 std::u32string UnescapeHtmlFully(std::u32string_view text) {
   // A reference ends at its first semicolon and holds no "&", so two never overlap, and the order in which they are

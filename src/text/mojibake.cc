@@ -306,8 +306,12 @@ std::u32string FixEncodingAt(std::u32string text, int depth) {
 
 }  // namespace
 
-char32_t FromC1(char32_t c) { return kCharmaps[0].upper[c - 0x80]; }
+char32_t FromC1(char32_t c) {
+  return kCharmaps[0].upper[c - 0x80];
+}
 
-std::u32string FixEncoding(std::u32string text) { return FixEncodingAt(std::move(text), 0); }
+std::u32string FixEncoding(std::u32string text) {
+  return FixEncodingAt(std::move(text), 0);
+}
 
 }  // namespace diptych

@@ -35,7 +35,9 @@ struct Rule {
   bool only_at_start = false;
 };
 
-constexpr Item Only(std::u32string_view characters) { return {0, characters}; }
+constexpr Item Only(std::u32string_view characters) {
+  return {0, characters};
+}
 
 constexpr uint32_t kArabicSets = kCommon | kCurrency | kBad | kNumeric | kStartPunctuation;
 constexpr std::u32string_view kArabicSigns = U"ŸŠ®°µ»";
@@ -118,7 +120,7 @@ bool Matches(const Item& item, char32_t c) {
   if (item.also.find(c) != std::u32string_view::npos) return true;
   if ((item.sets & kNotAsciiLetter) != 0) return (MojibakeSets(c) & kAsciiLetter) == 0;
   if ((item.sets & kSpace) != 0) return IsPythonSpace(c);
-  if ((item.sets & kWord) != 0) return c == U'_' || IsLetter(c) || IsNumber(c);
+  if ((item.sets & kWord) != 0) return IsWordCharacter(c);
   return (item.sets & kAnyInLine) != 0 && c != U'\n';
 }
 

@@ -46,7 +46,9 @@ std::optional<char32_t> DecodeOne(std::string_view bytes, size_t& i) {
   return value;
 }
 
-utf8proc_category_t Category(char32_t c) { return utf8proc_category(static_cast<utf8proc_int32_t>(c)); }
+utf8proc_category_t Category(char32_t c) {
+  return utf8proc_category(static_cast<utf8proc_int32_t>(c));
+}
 
 bool InRanges(char32_t c, std::u32string_view ranges) {
   for (size_t i = 0; i < ranges.size(); i += 2) {
@@ -77,10 +79,8 @@ bool IsCaseIgnorable(char32_t c) {
     case UTF8PROC_CATEGORY_ME:
     case UTF8PROC_CATEGORY_CF:
     case UTF8PROC_CATEGORY_LM:
-    case UTF8PROC_CATEGORY_SK:
-      return true;
-    default:
-      return InRanges(c, kMiddleOfWords);
+    case UTF8PROC_CATEGORY_SK: return true;
+    default: return InRanges(c, kMiddleOfWords);
   }
 }
 
@@ -115,9 +115,9 @@ std::u32string Normalize(std::u32string_view text, utf8proc_option_t option) {
     i = end;
   }
   if ((option & UTF8PROC_COMPOSE) != 0) {
-    const auto composed = utf8proc_normalize_utf32(reinterpret_cast<utf8proc_int32_t*>(out.data()),
-                                                   static_cast<utf8proc_ssize_t>(length),
-                                                   static_cast<utf8proc_option_t>(option | UTF8PROC_STABLE));
+    const auto composed =
+        utf8proc_normalize_utf32(reinterpret_cast<utf8proc_int32_t*>(out.data()), static_cast<utf8proc_ssize_t>(length),
+                                 static_cast<utf8proc_option_t>(option | UTF8PROC_STABLE));
     CHECK_GE(composed, 0);
     out.resize(static_cast<size_t>(composed));
   }
@@ -133,7 +133,9 @@ std::u32string DecodeUtf8(std::string_view bytes) {
   return text;
 }
 
-char32_t DecodeNext(std::string_view bytes, size_t& i) { return DecodeOne(bytes, i).value_or(U'\uFFFD'); }
+char32_t DecodeNext(std::string_view bytes, size_t& i) {
+  return DecodeOne(bytes, i).value_or(U'\uFFFD');
+}
 
 bool IsValidUtf8(std::string_view bytes) {
   for (size_t i = 0; i < bytes.size();) {
@@ -182,14 +184,22 @@ bool IsNumber(char32_t c) {
   return category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO;
 }
 
-bool IsDecimal(char32_t c) { return Category(c) == UTF8PROC_CATEGORY_ND; }
+bool IsDecimal(char32_t c) {
+  return Category(c) == UTF8PROC_CATEGORY_ND;
+}
 
 bool IsPunctuation(char32_t c) {
   const auto category = Category(c);
   return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO;
 }
 
-bool IsNonspacingMark(char32_t c) { return Category(c) == UTF8PROC_CATEGORY_MN; }
+bool IsNonspacingMark(char32_t c) {
+  return Category(c) == UTF8PROC_CATEGORY_MN;
+}
+
+bool IsWordCharacter(char32_t c) {
+  return c == U'_' || IsLetter(c) || IsNumber(c);
+}
 
 bool IsOther(char32_t c) {
   const auto category = Category(c);
@@ -202,7 +212,9 @@ bool IsWhiteSpace(char32_t c) {
          c == 0x202F || c == 0x205F || c == 0x3000;
 }
 
-bool IsPythonSpace(char32_t c) { return IsWhiteSpace(c) || (c >= 0x1C && c <= 0x1F); }
+bool IsPythonSpace(char32_t c) {
+  return IsWhiteSpace(c) || (c >= 0x1C && c <= 0x1F);
+}
 
 void AppendLower(std::u32string& text, char32_t c) {
   if (c == 0x130) {

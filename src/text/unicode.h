@@ -18,14 +18,15 @@ void AppendUtf8(std::string& bytes, char32_t c);
 
 bool IsAscii(std::string_view bytes);
 
-bool IsLetter(char32_t c);             // general category L*
-bool IsNumber(char32_t c);             // N*
-bool IsPunctuation(char32_t c);        // P*
-bool IsNonspacingMark(char32_t c);     // Mn
-bool IsDecimal(char32_t c);            // Nd
-bool IsOther(char32_t c);              // Cc, Cf, Co
-bool IsWhiteSpace(char32_t c);         // the property White_Space, as Rust's is_whitespace and the regex \s
-bool IsPythonSpace(char32_t c);        // str.isspace: White_Space and U+001C to U+001F
+bool IsLetter(char32_t c);          // general category L*
+bool IsNumber(char32_t c);          // N*
+bool IsPunctuation(char32_t c);     // P*
+bool IsNonspacingMark(char32_t c);  // Mn
+bool IsDecimal(char32_t c);         // Nd
+bool IsWordCharacter(char32_t c);   // L*, N* and "_", as \w
+bool IsOther(char32_t c);           // Cc, Cf, Co
+bool IsWhiteSpace(char32_t c);      // the property White_Space, as Rust's is_whitespace and the regex \s
+bool IsPythonSpace(char32_t c);     // str.isspace: White_Space and U+001C to U+001F
 
 /// Full lower case of one character: one code point, but for U+0130, which becomes two.
 void AppendLower(std::u32string& text, char32_t c);

@@ -17,7 +17,9 @@ bool IsBertPunctuation(char32_t c) {
   return IsPunctuation(c);
 }
 
-bool IsBertControl(char32_t c) { return c != U'\t' && c != U'\n' && c != U'\r' && IsOther(c); }
+bool IsBertControl(char32_t c) {
+  return c != U'\t' && c != U'\n' && c != U'\r' && IsOther(c);
+}
 
 }  // namespace
 
