@@ -33,11 +33,13 @@ Character CharacterAt(std::string_view text, size_t i, bool ignore_case) {
   if (byte < 0x80) return {kAsciiKinds[byte], 1};
   size_t end = i;
   const char32_t c = DecodeNext(text, end);
-  // Python's regex module, ignoring case, takes U+0345 for a letter because its upper case is one.
-  const Kind kind = IsLetter(c) || (ignore_case && c == 0x345) ? Kind::kLetter
-                    : IsNumber(c)                              ? Kind::kNumber
-                    : IsWhiteSpace(c)                          ? Kind::kSpace
-                                                               : Kind::kOther;
+  // Python's regex module, ignoring case, lets U+0345 match neither "a letter", for it is none, nor "no letter", for
+  // its upper case is one: it is passed over.
+  if (ignore_case && c == 0x345) return {Kind::kSpace, end - i};
+  const Kind kind = IsLetter(c)       ? Kind::kLetter
+                    : IsNumber(c)     ? Kind::kNumber
+                    : IsWhiteSpace(c) ? Kind::kSpace
+                                      : Kind::kOther;
   return {kind, end - i};
 }
 
