@@ -114,6 +114,19 @@ TEST(Linear, HalfPrecisionWeightsOfAnyAlignment) {
   }
 }
 
+TEST(Linear, ARowDoesNotDependOnItsNeighbours) {
+  constexpr int64_t kM = 29, kN = 70, kK = 900;
+  const std::vector<float> x = Random(kM * kK, 1), w = Random(kN * kK, 2);
+  ForEachTarget([&] {
+    const PackedWeight packed = PackProduct(w.data(), kN, kK, WeightOrder::kOutIn, Product::kBlocks);
+    std::vector<float> together(kM * kN), alone(kM * kN);
+    Context team(2), single;
+    RunProduct(team, x.data(), kM, packed, {}, together.data());
+    for (int64_t i = 0; i < kM; ++i) RunProduct(single, x.data() + i * kK, 1, packed, {}, alone.data() + i * kN);
+    EXPECT_EQ(together, alone);
+  });
+}
+
 TEST(Linear, NoRowsIsNothing) {
   const std::vector<float> w = Random(6, 1);
   Context context;

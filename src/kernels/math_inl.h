@@ -14,7 +14,7 @@ namespace diptych::kernels::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// e^x, at most 2 ulp where the result is a normal number. NaN stays NaN, +inf and overflow give +inf; results below
+/// e^x, some 1e-7 relative where the result is a normal number. NaN stays NaN, +inf and overflow give +inf; results below
 /// 2^-126 lose precision as subnormals do and end at 0.
 template <class D, class V>
 HWY_INLINE V Exp(D d, V x) {
