@@ -54,6 +54,7 @@ set_source_files_properties(${PROJECT_SOURCE_DIR}/src/text/clip_vocabulary.cc PR
 # The libraries that each folder alone may see.
 set(externals_core ${CMAKE_DL_LIBS})
 set(externals_kernels DNNL::dnnl OpenMP::OpenMP_CXX PkgConfig::HWY)
+set(externals_hub CURL::libcurl)
 set(externals_image JPEG::JPEG TIFF::TIFF GIF::GIF PkgConfig::SPNG PkgConfig::WEBP)
 if(HEIF_FOUND)
   list(APPEND externals_image PkgConfig::HEIF)
