@@ -104,7 +104,7 @@ class Partial {
 
  private:
   Status Failure() const {
-    const bool full = errno == ENOSPC || errno == EDQUOT;
+    const bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
     return IoError(path_, std::string("cannot be written: ") + std::strerror(errno),
                    full ? "what has come is kept: free some space and run it again, or choose another folder with "
                           "HF_HUB_CACHE"

@@ -243,12 +243,11 @@ Result<std::string> Snapshot(const std::string& repo, const SnapshotOptions& opt
   Connection connection{environment};
   const Result<Listing> listing = ListRepository(connection, repo, options.revision);
   if (!listing.ok()) {
-    if (listing.status().code() != StatusCode::kUnavailable || options.update) return listing.status();
-    if (usable) return cache.SnapshotFolder(*cached);
     const Status& reason = listing.status();
-    return Unavailable(repo,
-                       (present.missing.empty() ? "" : present.missing + " ") + "is not in the cache, and " +
-                           reason.where() + " " + reason.what(),
+    if (reason.code() != StatusCode::kUnavailable || options.update) return reason;
+    if (usable) return cache.SnapshotFolder(*cached);
+    if (present.missing.empty()) return reason;
+    return Unavailable(reason.where(), reason.what() + ", and " + present.missing + " is not in the cache",
                        reason.hint());
   }
   const Selection selection = Select(listing->files, options);
