@@ -14,8 +14,8 @@ namespace diptych::kernels::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// e^x, some 1e-7 relative where the result is a normal number. NaN stays NaN, +inf and overflow give +inf; results below
-/// 2^-126 lose precision as subnormals do and end at 0.
+/// e^x, some 1e-7 relative where the result is a normal number. NaN stays NaN, +inf and overflow give +inf; results
+/// below 2^-126 lose precision as subnormals do and end at 0.
 template <class D, class V>
 HWY_INLINE V Exp(D d, V x) {
   const hn::Rebind<int32_t, D> di;
