@@ -9,7 +9,7 @@
 #include "kernels/conv.h"
 #include "kernels/norm.h"
 #include "kernels/pool.h"
-#include "kernels/runtime.h"
+#include "kernels/peak.h"
 
 namespace diptych::kernels {
 namespace {
@@ -29,7 +29,7 @@ void ReportRate(benchmark::State& state, const char* name, double per_iteration)
 void BM_Peak(benchmark::State& state) {
   Context context(static_cast<int>(state.range(0)));
   double peak = 0.0;
-  for (auto _ : state) peak = MatmulPeakGflops(context, Precision::kF32);
+  for (auto _ : state) peak = MeasureMatmulPeaks(context, 2.0)[0].gflops;
   state.counters["GF"] = peak;
 }
 BENCHMARK(BM_Peak)->Arg(1)->Arg(2)->Iterations(1)->ArgName("threads");

@@ -155,6 +155,12 @@ class EfficientNetPlan : public ImageTowerPlan {
   int64_t largest_map_ = 0;  // floats for one picture
 };
 
+// Of one convolution over a square map; `side` becomes that of its output.
+double Flops(const ConvGeometry& conv, int& side) {
+  side = conv.OutSize(side, conv.kernel_h);
+  return 2.0 * side * side * conv.out_channels * (conv.in_channels / conv.groups) * conv.kernel_h * conv.kernel_w;
+}
+
 class EfficientNet : public ImageTower {
  public:
   explicit EfficientNet(const EfficientNetConfig& config)
@@ -165,17 +171,19 @@ class EfficientNet : public ImageTower {
     info_.image_size = config.image_size;
     info_.embed_dim = config.embed_dim;
     int channels = config.stem_channels;
-    int side = stem_.geometry.OutSize(config.image_size, 3);
+    int side = config.image_size;
+    info_.flops = Flops(stem_.geometry, side);
     for (const EfficientNetStage& stage : config.stages) {
       std::vector<InvertedResidual>& blocks = stages_.emplace_back();
       for (int i = 0; i < stage.depth; ++i) {
         blocks.push_back(MakeBlock(config, stage, channels, i == 0 ? stage.stride : 1));
         channels = stage.out_channels;
-        side = (side + (i == 0 ? stage.stride : 1) - 1) / (i == 0 ? stage.stride : 1);
+        for (const ConvNorm& conv : blocks.back().convs) info_.flops += Flops(conv.geometry, side);
         info_.hidden_size.push_back(int64_t{side} * side * channels);
       }
     }
     head_ = Pointwise(config, channels, config.head_channels, Activation::kRelu6);
+    info_.flops += Flops(head_.geometry, side) + 2.0 * config.head_channels * config.embed_dim;
     info_.token_count = int64_t{side} * side;
     info_.token_width = config.head_channels;
   }

@@ -37,6 +37,7 @@ struct ImageTowerInfo {
   int embed_dim = 0;              // E
   int64_t token_count = 0;        // T of `tokens`
   int64_t token_width = 0;        // D of `tokens`
+  double flops = 0;               // nominal, of one picture: 2 x the multiply-adds of all products and convolutions
   std::vector<int64_t> hidden_size;  // floats of hidden[k] for one picture; its length is the number of blocks
 };
 

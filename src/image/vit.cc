@@ -113,6 +113,7 @@ class Vit : public ImageTower {
     info_.token_count = int64_t{grid_} * grid_ + 1;
     info_.token_width = config.width;
     info_.hidden_size.assign(static_cast<size_t>(config.layers), info_.token_count * config.width);
+    info_.flops = Flops();
     const nn::BlockConfig block{.width = config.width,
                                 .mlp_width = config.mlp_width,
                                 .heads = config.heads,
@@ -159,6 +160,14 @@ class Vit : public ImageTower {
   }
 
  private:
+  // Every row of every block, though the last block is computed for the pooled row alone.
+  double Flops() const {
+    const double t = static_cast<double>(info_.token_count), d = config_.width, f = config_.mlp_width;
+    const double patches = (t - 1) * 3 * config_.patch_size * config_.patch_size * d;
+    const double block = t * (4 * d * d + 2 * d * f) + 2 * t * t * d;
+    return 2 * (patches + config_.layers * block + d * config_.embed_dim);
+  }
+
   VitConfig config_;
   int grid_;  // G
   ImageTowerInfo info_;
