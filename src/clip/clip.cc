@@ -146,13 +146,31 @@ std::unique_ptr<TextPrefix> SharedPrefix(Context& context, const TextTowerPlan& 
   return plan.ComputePrefix(context, {texts[0].data(), shared});
 }
 
+// What the table of families knows beyond the checkpoint's own files.
+void AddTableFacts(const ResolvedModel& resolved, ClipConfig& config) {
+  constexpr char kTable[] = "table of families";
+  if (!resolved.note.empty()) config.facts.push_back({"name", resolved.note, kTable});
+  if (resolved.row == nullptr) return;
+  const FamilyRow& row = *resolved.row;
+  config.license = row.license;
+  config.facts.push_back({"family", std::string(row.family), kTable});
+  config.facts.push_back({"licence", std::string(row.license), kTable});
+  if (row.imagenet_top1 > 0) {
+    const std::string percent = std::to_string(row.imagenet_top1);
+    config.facts.push_back({"published ImageNet top-1", percent.substr(0, percent.find('.') + 2) + " %", kTable});
+  }
+  if (!row.note.empty()) config.facts.push_back({"note", std::string(row.note), kTable});
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Clip>> Clip::Load(const std::string& name, const LoadOptions& options) {
-  ASSIGN_OR_RETURN(const std::string folder, ResolveModel(name));
+  ASSIGN_OR_RETURN(const ResolvedModel resolved, ResolveModel(name, options.resolve));
+  const std::string& folder = resolved.folder;
   std::unique_ptr<Clip> clip(new Clip);
   clip->options_ = options;
   ASSIGN_OR_RETURN(clip->config_, LoadClipConfig(folder));
+  AddTableFacts(resolved, clip->config_);
   const ClipConfig& config = clip->config_;
   ASSIGN_OR_RETURN(const StateDict state, LoadWeights(config));
   clip->image_ = MakeImageTower(config.image);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "clip/config.h"
+#include "clip/models.h"
 #include "core/context.h"
 #include "core/status.h"
 
@@ -18,6 +19,7 @@ namespace diptych {
 
 struct LoadOptions {
   kernels::Precision precision = kernels::Precision::kF32;
+  ResolveOptions resolve;
 };
 
 /// A loaded model. Const and thread safe after Load: each thread brings its own Context. A tower's plan is made at its

@@ -1,12 +1,9 @@
 #include "clip/config.h"
 
-#include <cstdlib>
 #include <filesystem>
-#include <utility>
 
 #include "clip/hf_config.h"
 #include "clip/open_clip_config.h"
-#include "core/file.h"
 
 namespace diptych {
 namespace {
@@ -18,16 +15,6 @@ bool Exists(const fs::path& path) {
   return fs::exists(path, ignored);
 }
 
-// Where named models lie: a folder of the user's, an installation's share/, a source tree's models/.
-std::vector<fs::path> ModelFolders() {
-  std::vector<fs::path> folders;
-  if (const char* own = std::getenv("DIPTYCH_MODELS"); own != nullptr && *own != '\0') folders.emplace_back(own);
-  const fs::path program = ProgramFolder();
-  folders.push_back(program / ".." / "share" / "diptych" / "models");
-  folders.push_back(program / ".." / "models");
-  return folders;
-}
-
 }  // namespace
 
 const char* NameOf(Container container) {
@@ -36,29 +23,15 @@ const char* NameOf(Container container) {
 
 Result<ClipConfig> LoadClipConfig(const std::string& folder) {
   const fs::path root(folder);
-  if (Exists(root / "open_clip_config.json")) return LoadOpenClipConfig(folder);
-  if (Exists(root / "config.json")) return LoadHuggingFaceConfig(folder);
+  const bool open_clip = Exists(root / "open_clip_config.json"), transformers = Exists(root / "config.json");
+  if (open_clip) {
+    Result<ClipConfig> config = LoadOpenClipConfig(folder);
+    // A cache may hold both configurations of a repository, but the weights of one.
+    if (config.ok() || !transformers || config.status().code() != StatusCode::kNotFound) return config;
+  }
+  if (transformers) return LoadHuggingFaceConfig(folder);
   return NotFound(folder, "holds no checkpoint: neither open_clip_config.json nor config.json is in it",
                   "give a folder saved by open_clip or transformers");
-}
-
-Result<std::string> ResolveModel(const std::string& name) {
-  if (name.empty()) return InvalidArgument("model", "the name is empty", "give a folder, or \"starter\"");
-  std::error_code ignored;
-  if (fs::is_directory(name, ignored)) return name;
-  if (Exists(name)) {
-    return InvalidArgument(name, "is a file, not a checkpoint folder", "give the folder that holds it and its config");
-  }
-  std::string tried;
-  if (name.find('/') == std::string::npos) {
-    for (const fs::path& folder : ModelFolders()) {
-      const fs::path path = (folder / name).lexically_normal();
-      if (fs::is_directory(path, ignored)) return path.string();
-      tried += (tried.empty() ? "" : ", ") + path.string();
-    }
-  }
-  return NotFound("model \"" + name + "\"", tried.empty() ? "there is no such folder" : "not found in " + tried,
-                  "give a folder saved by open_clip or transformers, or \"starter\"");
 }
 
 }  // namespace diptych

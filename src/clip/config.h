@@ -43,13 +43,10 @@ struct ClipConfig {
   std::vector<Fact> facts;
 };
 
-/// Reads a checkpoint folder's configuration, open_clip's before transformers' where both are there. Nothing is guessed
-/// from a size; a field that contradicts another, or names something unknown, is an error that quotes it.
+/// Reads a checkpoint folder's configuration, open_clip's before transformers' where the weights of both are there.
+/// Nothing is guessed from a size; a field that contradicts another, or names something unknown, is an error that quotes
+/// it.
 Result<ClipConfig> LoadClipConfig(const std::string& folder);
-
-/// Where a model's name leads: a folder with a checkpoint, "starter" (beside the program), or an error that says what
-/// was tried. The environment's DIPTYCH_MODELS adds a folder to look in.
-Result<std::string> ResolveModel(const std::string& name);
 
 }  // namespace diptych
 
