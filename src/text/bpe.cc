@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <functional>
 #include <queue>
 #include <span>
+#include <utility>
 
 namespace diptych {
 namespace {
@@ -114,33 +116,33 @@ void Bpe::MergeShort(std::vector<int32_t>& ids, size_t begin) const {
 }
 
 void Bpe::MergeLong(std::vector<int32_t>& ids, size_t begin) const {
-  struct Candidate {
-    int32_t rank;
-    size_t left, right;
-    int32_t result, left_id, right_id;  // what the symbols were: candidates are not taken back when these change
-    bool operator>(const Candidate& other) const { return rank != other.rank ? rank > other.rank : left > other.left; }
-  };
+  using Candidate = std::pair<int32_t, size_t>;  // rank, left symbol: the lowest rank first, then the leftmost
   const std::span<int32_t> symbols(ids.data() + begin, ids.size() - begin);
   const size_t end = symbols.size();
   std::vector<size_t> next(end), previous(end);
   for (size_t i = 0; i < end; ++i) next[i] = i + 1, previous[i] = i == 0 ? end : i - 1;
-  std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> queue;
-  const auto offer = [&](size_t left, size_t right) {
-    if (left == end || right == end) return;
-    const Slot* slot = Find(symbols[left], symbols[right]);
-    if (slot != nullptr) queue.push({slot->rank, left, right, slot->result, symbols[left], symbols[right]});
+  const auto merge_at = [&](size_t left) -> const Slot* {
+    if (left == end || symbols[left] == kNone || next[left] == end) return nullptr;
+    return Find(symbols[left], symbols[next[left]]);
   };
-  for (size_t i = 0; i + 1 < end; ++i) offer(i, i + 1);
+  std::vector<Candidate> first;
+  for (size_t i = 0; i < end; ++i) {
+    if (const Slot* slot = merge_at(i)) first.emplace_back(slot->rank, i);
+  }
+  std::priority_queue queue(std::greater<>(), std::move(first));
   while (!queue.empty()) {
-    const Candidate top = queue.top();
+    const auto [rank, left] = queue.top();
     queue.pop();
-    if (symbols[top.left] != top.left_id || next[top.left] != top.right || symbols[top.right] != top.right_id) continue;
-    symbols[top.left] = top.result;
-    symbols[top.right] = kNone;
-    next[top.left] = next[top.right];
-    if (next[top.left] != end) previous[next[top.left]] = top.left;
-    offer(previous[top.left], top.left);
-    offer(top.left, next[top.left]);
+    const Slot* slot = merge_at(left);
+    if (slot == nullptr || slot->rank != rank) continue;  // one of the two symbols is another by now
+    const size_t right = next[left];
+    symbols[left] = slot->result;
+    symbols[right] = kNone;
+    next[left] = next[right];
+    if (next[left] != end) previous[next[left]] = left;
+    for (const size_t i : {previous[left], left}) {
+      if (const Slot* made = merge_at(i)) queue.emplace(made->rank, i);
+    }
   }
   size_t length = 0;
   for (size_t i = 0; i != end; i = next[i]) symbols[length++] = symbols[i];
