@@ -62,13 +62,17 @@ FakeHub::FakeHub(int port) {
 
 std::string FakeHub::AddCommit(const std::string& repo, const std::string& revision,
                                const std::map<std::string, std::string>& files) {
-  const std::lock_guard lock(mutex_);
   std::string identity = repo + revision;
-  for (const auto& [file, bytes] : files) identity += file + GitSha1(bytes);
+  std::map<std::string, File> content;
+  for (const auto& [name, bytes] : files) {
+    content[name] = {bytes, GitSha1(bytes), Sha256(bytes)};
+    identity += name + content[name].sha1;
+  }
   const std::string commit = GitSha1(identity);
+  const std::lock_guard lock(mutex_);
+  for (const auto& [name, file] : content) stored_[file.sha256] = {name, file.bytes};
   repos_[repo].commits[revision] = commit;
-  repos_[repo].content[commit] = files;
-  for (const auto& [file, bytes] : files) stored_[Sha256(bytes)] = {file, bytes};
+  repos_[repo].content[commit] = std::move(content);
   return commit;
 }
 
@@ -161,11 +165,11 @@ HttpReply FakeHub::AnswerApi(const Repo& repo, const std::string& name, const st
   const auto files = repo.content.find(commit);
   if (files == repo.content.end()) return Error(404, "RevisionNotFound", "Invalid rev id: " + revision);
   Json siblings = Json::array(), tree = Json::array();
-  for (const auto& [file, bytes] : files->second) {
-    siblings.push_back({{"rfilename", file}});
-    Json entry = {{"type", "file"}, {"path", file}, {"size", bytes.size()}, {"oid", GitSha1(bytes)}};
-    if (bytes.size() >= kLargeFile) {
-      entry["lfs"] = {{"oid", Sha256(bytes)}, {"size", bytes.size()}, {"pointerSize", 134}};
+  for (const auto& [path, file] : files->second) {
+    siblings.push_back({{"rfilename", path}});
+    Json entry = {{"type", "file"}, {"path", path}, {"size", file.bytes.size()}, {"oid", file.sha1}};
+    if (file.bytes.size() >= kLargeFile) {
+      entry["lfs"] = {{"oid", file.sha256}, {"size", file.bytes.size()}, {"pointerSize", 134}};
     }
     tree.push_back(entry);
   }
@@ -187,19 +191,18 @@ HttpReply FakeHub::AnswerResolve(const Repo& repo, const std::string&, const std
     reply.headers.push_back("X-Repo-Commit: " + commit);
     return reply;
   }
-  const std::string& bytes = found->second;
+  const auto& [bytes, sha1, sha256] = found->second;
+  if (bytes.size() < kLargeFile) {
+    return WithFault(file, {200, {"X-Repo-Commit: " + commit, "ETag: W/\"" + sha1 + "\""}, bytes});
+  }
   const auto fault = faults_.find(file);
   const bool lies = fault != faults_.end() && fault->second.claimed_size >= 0;
   const std::string size = std::to_string(lies ? fault->second.claimed_size : static_cast<int64_t>(bytes.size()));
-  if (bytes.size() < kLargeFile) {
-    return WithFault(file, {200, {"X-Repo-Commit: " + commit, "ETag: W/\"" + GitSha1(bytes) + "\""}, bytes});
-  }
-  return {
-      302,
-      {"X-Repo-Commit: " + commit, "X-Linked-Etag: \"" + Sha256(bytes) + "\"", "X-Linked-Size: " + size,
-       "ETag: \"" + GitSha1("pointer of " + bytes) + "\"",
-       "Location: http://localhost:" + std::to_string(storage_->port()) + "/" + Sha256(bytes) + "?signature=secret"},
-      "moved"};
+  return {302,
+          {"X-Repo-Commit: " + commit, "X-Linked-Etag: \"" + sha256 + "\"", "X-Linked-Size: " + size,
+           "ETag: \"" + sha1 + "\"",
+           "Location: http://localhost:" + std::to_string(storage_->port()) + "/" + sha256 + "?signature=secret"},
+          "moved"};
 }
 
 HttpReply FakeHub::AnswerStorage(const HttpCall& call) {

@@ -48,9 +48,12 @@ class FakeHub {
   static constexpr size_t kLargeFile = 1000;  // bytes, and above
 
  private:
+  struct File {
+    std::string bytes, sha1, sha256;
+  };
   struct Repo {
-    std::map<std::string, std::string> commits;                         // revision -> commit
-    std::map<std::string, std::map<std::string, std::string>> content;  // commit -> file -> bytes
+    std::map<std::string, std::string> commits;                  // revision -> commit
+    std::map<std::string, std::map<std::string, File>> content;  // commit -> name -> file
     std::string token;
     bool gated = false;
   };
