@@ -18,11 +18,31 @@ bool StartsWith(ByteSpan bytes, std::string_view magic, size_t at = 0) {
   return bytes.size() >= at + magic.size() && std::memcmp(bytes.data() + at, magic.data(), magic.size()) == 0;
 }
 
+bool IsHeif(ByteSpan bytes) {
+  if (!StartsWith(bytes, "ftyp", 4)) return false;
+  for (const char* brand : {"avif", "avis", "mif1", "msf1", "heic", "heix", "hevc", "hevx", "heim", "heis"}) {
+    if (StartsWith(bytes, brand, 8)) return true;
+  }
+  return false;
+}
+
 using Decoder = Result<Image> (*)(const DecodeRequest&);
 
 Decoder DecoderOf(ByteSpan bytes) {
   if (StartsWith(bytes, "\xff\xd8\xff")) return DecodeJpeg;
   if (StartsWith(bytes, "\x89PNG\r\n\x1a\n")) return DecodePng;
+  if (StartsWith(bytes, "RIFF") && StartsWith(bytes, "WEBP", 8)) return DecodeWebp;
+  if (StartsWith(bytes, "GIF87a") || StartsWith(bytes, "GIF89a")) return DecodeGif;
+  for (const std::string_view magic : {std::string_view("II*\0", 4), std::string_view("MM\0*", 4),
+                                       std::string_view("II+\0", 4), std::string_view("MM\0+", 4)}) {
+    if (StartsWith(bytes, magic)) return DecodeTiff;
+  }
+  if (StartsWith(bytes, "BM")) return DecodeBmp;
+  if (bytes.size() >= 3 && bytes[0] == 'P' && bytes[1] >= '1' && bytes[1] <= '6' &&
+      std::strchr(" \t\n\v\f\r", bytes[2])) {
+    return DecodePnm;
+  }
+  if (IsHeif(bytes)) return DecodeHeif;
   return nullptr;
 }
 
@@ -89,7 +109,8 @@ Result<Image> DecodeImage(ByteSpan bytes, const DecodeOptions& options, const st
   if (bytes.empty()) return Corrupt(where, "an empty file");
   const Decoder decode = DecoderOf(bytes);
   if (decode == nullptr) {
-    return Unsupported(where, "not a picture of a known format", "JPEG and PNG are read");
+    return Unsupported(where, "not a picture of a known format",
+                       "JPEG, PNG, WebP, GIF, TIFF, BMP, PNM, AVIF and HEIC are read");
   }
   try {
     Result<Image> image = decode({bytes, options, where});
@@ -107,7 +128,11 @@ Result<Image> LoadImage(const std::string& path, const DecodeOptions& options) {
 }
 
 std::vector<std::pair<std::string, std::string>> SupportedFormats() {
-  return {{"JPEG", JpegLibrary()}, {"PNG", PngLibrary()}};
+  std::vector<std::pair<std::string, std::string>> formats = {
+      {"JPEG", JpegLibrary()}, {"PNG", PngLibrary()}, {"WebP", WebpLibrary()}, {"GIF", GifLibrary()},
+      {"TIFF", TiffLibrary()}, {"BMP", "built in"},   {"PNM", "built in"}};
+  if (!HeifLibrary().empty()) formats.emplace_back("AVIF, HEIC", HeifLibrary());
+  return formats;
 }
 
 }  // namespace diptych

@@ -30,10 +30,20 @@ void SetPalette(const uint8_t* rgb, size_t colors, Image* image);
 
 Result<Image> DecodeJpeg(const DecodeRequest& request);
 Result<Image> DecodePng(const DecodeRequest& request);
+Result<Image> DecodeWebp(const DecodeRequest& request);
+Result<Image> DecodeGif(const DecodeRequest& request);
+Result<Image> DecodeTiff(const DecodeRequest& request);
+Result<Image> DecodeBmp(const DecodeRequest& request);
+Result<Image> DecodePnm(const DecodeRequest& request);
+Result<Image> DecodeHeif(const DecodeRequest& request);
 
 /// Versions of the libraries; empty where the format is not built in.
 std::string JpegLibrary();
 std::string PngLibrary();
+std::string WebpLibrary();
+std::string GifLibrary();
+std::string TiffLibrary();
+std::string HeifLibrary();
 
 }  // namespace diptych
 
