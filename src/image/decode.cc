@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 
@@ -99,10 +100,8 @@ Status Damaged(const DecodeRequest& request, const std::string& format, const st
 }
 
 void SetPalette(const uint8_t* rgb, size_t colors, Image* image) {
+  image->palette.assign(rgb, rgb + 3 * std::min<size_t>(colors, 256));
   image->palette.resize(256 * 3);
-  for (size_t i = 0; i < image->palette.size(); ++i) {
-    image->palette[i] = i < colors * 3 ? rgb[i] : static_cast<uint8_t>(i / 3);
-  }
 }
 
 Result<Image> DecodeImage(ByteSpan bytes, const DecodeOptions& options, const std::string& where) {

@@ -31,7 +31,7 @@ struct Image {
   PixelMode mode = PixelMode::kRgb;
   int width = 0, height = 0;
   std::vector<uint8_t> pixels;         // (height, width, channels of the mode), interleaved
-  std::vector<uint8_t> palette;        // kP only: 256 RGB triples; those that the file lacks are the greys i, i, i
+  std::vector<uint8_t> palette;        // kP only: 256 RGB triples; those that the file lacks are black
   std::vector<uint8_t> palette_alpha;  // kP with transparent colours: 256 values
   std::optional<std::array<uint8_t, 3>> transparent_color;  // k1, kL, kRgb: the one that PNG's tRNS hides
   int exif_orientation = 1;                                 // 1 to 8; recorded, not applied

@@ -25,7 +25,7 @@ Image NewImage(PixelMode mode, int64_t width, int64_t height);
 Status CutOff(const DecodeRequest& request);
 Status Damaged(const DecodeRequest& request, const std::string& format, const std::string& what);
 
-/// Makes `image` a palette picture: `colors` RGB triples (at most 256), the rest grey as in Pillow.
+/// Makes `image` a palette picture: `colors` RGB triples (at most 256), the rest black as in Pillow.
 void SetPalette(const uint8_t* rgb, size_t colors, Image* image);
 
 Result<Image> DecodeJpeg(const DecodeRequest& request);

@@ -115,12 +115,34 @@ int ReadRows(spng_ctx* context, const spng_ihdr& header, Image* image) {
   return error == SPNG_EOI ? 0 : error;
 }
 
+// libspng gives nothing of a data chunk that the file does not hold whole. So the chunk's length is set to what there
+// is of it; a made-up checksum follows, which nobody compares.
+std::vector<uint8_t> WithShortenedChunk(ByteSpan bytes) {
+  std::vector<uint8_t> copy(bytes.begin(), bytes.end());
+  size_t at = 8;
+  while (at + 8 <= bytes.size()) {
+    const uint64_t length = uint64_t{bytes[at]} << 24 | bytes[at + 1] << 16 | bytes[at + 2] << 8 | bytes[at + 3];
+    const uint64_t left = bytes.size() - at - 8;
+    if (length + 4 > left) {
+      const uint64_t present = std::min(length, left);
+      for (int i = 0; i < 4; ++i) copy[at + i] = static_cast<uint8_t>(present >> (24 - 8 * i));
+      copy.resize(at + 8 + present + 4);
+      break;
+    }
+    at += 12 + length;
+  }
+  return copy;
+}
+
 }  // namespace
 
 Result<Image> DecodePng(const DecodeRequest& request) {
   SpngContext context(spng_ctx_new(0), spng_ctx_free);
   if (context == nullptr) return LimitExceeded(request.where, "no memory for a PNG decoder");
-  spng_set_png_buffer(context.get(), request.bytes.data(), request.bytes.size());
+  std::vector<uint8_t> shortened;
+  if (request.options.allow_truncated) shortened = WithShortenedChunk(request.bytes);
+  const ByteSpan bytes = request.options.allow_truncated ? ByteSpan(shortened) : request.bytes;
+  spng_set_png_buffer(context.get(), bytes.data(), bytes.size());
   spng_set_chunk_limits(context.get(), kMaxChunkBytes, kMaxChunkCache);
   // Checksums of the picture's data are not compared, as in Pillow: damage shows in the compressed stream itself.
   spng_set_crc_action(context.get(), SPNG_CRC_USE, SPNG_CRC_USE);

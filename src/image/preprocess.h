@@ -25,15 +25,15 @@ enum class PixelReference : uint8_t {
 };
 
 struct PreprocessConfig {
-  int size = 224;                      // what the resize aims at
-  int crop = 224;                      // S, the side of what the tower sees; equals size nearly always
+  int size = 224;  // what the resize aims at
+  int crop = 224;  // S, the side of what the tower sees; equals size nearly always
   ResizeMode mode = ResizeMode::kShortest;
   kernels::Filter filter = kernels::Filter::kBicubic;
   PixelReference reference = PixelReference::kTorchvision;
   AlphaPolicy alpha = AlphaPolicy::kDrop;
   std::array<float, 3> mean{0.48145466f, 0.4578275f, 0.40821073f};
   std::array<float, 3> std{0.26862954f, 0.26130258f, 0.27577711f};
-  uint8_t fill_color = 0;              // of the bars that kLongest pads with
+  uint8_t fill_color = 0;  // of the bars that kLongest pads with
 };
 
 /// The 8-bit stage: resized, cropped, RGB, exactly (S, S, 3).

@@ -6,12 +6,8 @@
 namespace diptych {
 namespace {
 
-std::unique_ptr<ImageTower> Make(const VitConfig& config) {
-  return MakeVit(config);
-}
-std::unique_ptr<ImageTower> Make(const EfficientNetConfig& config) {
-  return MakeEfficientNet(config);
-}
+std::unique_ptr<ImageTower> Make(const VitConfig& config) { return MakeVit(config); }
+std::unique_ptr<ImageTower> Make(const EfficientNetConfig& config) { return MakeEfficientNet(config); }
 
 }  // namespace
 

@@ -19,11 +19,11 @@ class VitPlan : public ImageTowerPlan {
  public:
   VitConfig config_;
   ImageTowerInfo info_;
-  nn::LinearPlan patch_;                // (D, 3*P*P)
-  std::vector<float> class_row_;        // (D), the class token with its position
-  std::vector<float> patch_positions_;  // (G*G, D)
+  nn::LinearPlan patch_;                  // (D, 3*P*P)
+  std::vector<float> class_row_;          // (D), the class token with its position
+  std::vector<float> patch_positions_;    // (G*G, D)
   nn::LayerNormPlan norm_pre_, norm_post_;
-  std::vector<nn::BlockPlan> blocks_;  // the last one prepared for pooled queries where the class token is pooled
+  std::vector<nn::BlockPlan> blocks_;     // the last one prepared for pooled queries where the class token is pooled
   nn::LinearPlan projection_;
 
   const ImageTowerInfo& info() const override { return info_; }
@@ -176,13 +176,11 @@ class Vit : public ImageTower {
   nn::Param positions_;        // (T, D)
   nn::LayerNorm norm_pre_, norm_post_;
   std::vector<nn::Block> blocks_;
-  nn::Linear projection_;  // (D, E) or (E, D)
+  nn::Linear projection_;      // (D, E) or (E, D)
 };
 
 }  // namespace
 
-std::unique_ptr<ImageTower> MakeVit(const VitConfig& config) {
-  return std::make_unique<Vit>(config);
-}
+std::unique_ptr<ImageTower> MakeVit(const VitConfig& config) { return std::make_unique<Vit>(config); }
 
 }  // namespace diptych

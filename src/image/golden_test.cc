@@ -1,0 +1,106 @@
+// Every format and mode against Pillow, torchvision, open_clip and transformers: tools/golden/pixels.py.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "image/preprocess.h"
+
+namespace diptych {
+namespace {
+
+std::string Crc32(const void* data, size_t size) {
+  static const std::vector<uint32_t> table = [] {
+    std::vector<uint32_t> values(256);
+    for (uint32_t i = 0; i < 256; ++i) {
+      uint32_t crc = i;
+      for (int bit = 0; bit < 8; ++bit) crc = (crc & 1) != 0 ? 0xedb88320u ^ (crc >> 1) : crc >> 1;
+      values[i] = crc;
+    }
+    return values;
+  }();
+  const auto* bytes = static_cast<const uint8_t*>(data);
+  uint32_t crc = ~0u;
+  for (size_t i = 0; i < size; ++i) crc = table[(crc ^ bytes[i]) & 255] ^ (crc >> 8);
+  char text[9];
+  std::snprintf(text, sizeof(text), "%08x", ~crc);
+  return text;
+}
+
+std::string Crc32(const Image& image) {
+  return Crc32(image.pixels.data(), image.pixels.size());
+}
+
+std::string Preprocessed(const Image& image, PixelReference reference, ResizeMode mode) {
+  PreprocessConfig config;
+  config.reference = reference;
+  config.mode = mode;
+  if (reference == PixelReference::kHuggingFace) config.alpha = AlphaPolicy::kWhite;
+  if (mode == ResizeMode::kLongest) config.fill_color = 7;
+  std::vector<float> pixels(3 * config.crop * config.crop);
+  Preprocess(image, config, pixels.data());
+  return Crc32(pixels.data(), pixels.size() * sizeof(float));
+}
+
+// The columns of pixels.py, after the file's name.
+std::vector<std::string> Columns(const Image& image) {
+  static constexpr const char* kModes[] = {"L", "LA", "P", "RGB", "RGBA", "CMYK", "1", "I;16", "I"};
+  std::vector<std::string> columns = {kModes[static_cast<int>(image.mode)],
+                                      std::to_string(image.width) + "x" + std::to_string(image.height), Crc32(image),
+                                      Crc32(ConvertToRgb(image)), Crc32(ConvertToRgb(image, AlphaPolicy::kWhite))};
+  if (1.0 * image.width * image.height >= 20e6) return columns;
+  for (const auto filter : {kernels::Filter::kNearest, kernels::Filter::kBox, kernels::Filter::kBilinear,
+                            kernels::Filter::kHamming, kernels::Filter::kBicubic, kernels::Filter::kLanczos}) {
+    columns.push_back(Crc32(Resize(image, 97, 61, filter)));
+  }
+  columns.push_back(Crc32(Resize(image, 301, 457, kernels::Filter::kBicubic)));
+  for (const auto reference : {PixelReference::kTorchvision, PixelReference::kHuggingFace}) {
+    for (const auto mode : {ResizeMode::kShortest, ResizeMode::kLongest, ResizeMode::kSquash}) {
+      columns.push_back(Preprocessed(image, reference, mode));
+    }
+  }
+  return columns;
+}
+
+void CompareWithGolden(const std::string& golden, const std::string& folder, size_t rows_expected) {
+  std::ifstream file(std::string(DIPTYCH_SOURCE_DIR) + "/tests/golden/pixels/" + golden);
+  DecodeOptions options;
+  options.max_megapixels = 200;
+  size_t rows = 0;
+  for (std::string line; std::getline(file, line); ++rows) {
+    std::istringstream cells(line);
+    std::string name, cell;
+    std::getline(cells, name, '\t');
+    SCOPED_TRACE(name);
+    const Result<Image> image = LoadImage(folder + "/" + name, options);
+    std::vector<std::string> expected;
+    while (std::getline(cells, cell, '\t')) expected.push_back(cell);
+    if (expected == std::vector<std::string>{"error"}) {
+      EXPECT_FALSE(image.ok());
+      continue;
+    }
+    if (name.ends_with(".avif")) continue;  // another upsampling of chroma: docs/numerics.md
+    ASSERT_TRUE(image.ok()) << image.status().ToString();
+    std::vector<std::string> actual = Columns(*image);
+    ASSERT_EQ(actual.size(), expected.size());
+    for (size_t i = 0; i < actual.size(); ++i) {
+      if (expected[i] == "-") continue;  // no such reference
+      EXPECT_EQ(actual[i], expected[i]) << "column " << i + 2;
+    }
+  }
+  EXPECT_EQ(rows, rows_expected);
+}
+
+TEST(PixelsGolden, EveryFormatAndMode) {
+  CompareWithGolden("pixels.tsv", DIPTYCH_SOURCE_DIR, 71);
+}
+
+TEST(PixelsGolden, SamplePhotographs) {
+  const std::string folder = DIPTYCH_SOURCE_DIR "/../shared/data/samples";
+  if (!std::filesystem::exists(folder)) GTEST_SKIP() << folder << " is not there";
+  CompareWithGolden("samples.tsv", folder, 74);
+}
+
+}  // namespace
+}  // namespace diptych
