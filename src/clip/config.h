@@ -44,8 +44,8 @@ struct ClipConfig {
 };
 
 /// Reads a checkpoint folder's configuration, open_clip's before transformers' where the weights of both are there.
-/// Nothing is guessed from a size; a field that contradicts another, or names something unknown, is an error that quotes
-/// it.
+/// Nothing is guessed from a size; a field that contradicts another, or names something unknown, is an error that
+/// quotes it.
 Result<ClipConfig> LoadClipConfig(const std::string& folder);
 
 }  // namespace diptych

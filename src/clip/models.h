@@ -24,8 +24,8 @@ struct ResolvedModel {
 
 /// A name is, in this order: a folder; "starter" or another folder of the models beside the program (or of
 /// $DIPTYCH_MODELS); an open_clip pair "ViT-B-32:laion2b_s34b_b79k"; a hub id "openai/clip-vit-base-patch32", with
-/// "@REVISION" behind it if need be. The last two are downloaded into the cache that Hugging Face's Python library uses.
-/// Errors say what was tried.
+/// "@REVISION" behind it if need be. The last two are downloaded into the cache that Hugging Face's Python library
+/// uses. Errors say what was tried.
 Result<ResolvedModel> ResolveModel(const std::string& name, const ResolveOptions& options = {});
 
 }  // namespace diptych

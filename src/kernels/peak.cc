@@ -17,7 +17,9 @@ constexpr int64_t kSide = 2048;
 // Of the calls that fit into the time, the fastest.
 double BestGflops(double seconds, const std::function<void()>& product) {
   using Clock = std::chrono::steady_clock;
-  const auto since = [](Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); };
+  const auto since = [](Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
   product();  // builds, faults pages in
   double best = 0;
   const Clock::time_point start = Clock::now();

@@ -4,7 +4,7 @@
 usage: pixels.py [--samples FOLDER]
 
 Made with Pillow 13.0.0, torch 2.15, torchvision 0.29, transformers 5.24, open_clip 3.3, scikit-image's photographs.
-A row is: file, mode, size, then CRC-32 of the decoded samples, of convert('RGB'), of transformers' composition on white,
+A row: file, mode, size, then CRC-32 of the decoded samples, of convert('RGB'), of transformers' composition on white,
 of resize((97, 61)) by each filter, of resize((301, 457), BICUBIC), and of the fp32 pixels of six preprocessings.
 """
 import struct
@@ -190,11 +190,13 @@ def write_bmp_and_pnm(cat, save, write):
     write('rle8.bmp', rle_bmp(np.asarray(few), colors, False))
     write('rle4.bmp', rle_bmp(np.asarray(few), colors, True))
     noise = np.random.default_rng(5).integers(0, 256, (height, width * 4), np.uint8)
-    write('rgb16.bmp', raw_bmp(width, height, 16, np.pad(noise[:, :2 * width], ((0, 0), (0, -2 * width % 4))).tobytes()))
-    write('rgb565.bmp', raw_bmp(width, height, 16, np.pad(noise[:, :2 * width], ((0, 0), (0, -2 * width % 4))).tobytes(),
+    rgb16 = np.pad(noise[:, :2 * width], ((0, 0), (0, -2 * width % 4))).tobytes()
+    write('rgb16.bmp', raw_bmp(width, height, 16, rgb16))
+    write('rgb565.bmp', raw_bmp(width, height, 16, rgb16,
                                 3, struct.pack('<III', 0xf800, 0x7e0, 0x1f)))
     write('rgb32.bmp', raw_bmp(width, height, 32, noise.tobytes(), top_down=True))
-    write('bitfields.bmp', raw_bmp(width, height, 32, noise.tobytes(), 3, struct.pack('<III', 0xff000000, 0xff0000, 0xff00)))
+    write('bitfields.bmp', raw_bmp(width, height, 32, noise.tobytes(), 3,
+                                   struct.pack('<III', 0xff000000, 0xff0000, 0xff00)))
     save('rgb.ppm', cat)
     save('gray.pgm', gray)
     save('bilevel.pbm', cat.convert('1'))
@@ -204,8 +206,10 @@ def write_bmp_and_pnm(cat, save, write):
     write('plain.pgm', f'P2 {size} 1000\n'.encode() + '\n'.join(str(v * 3) for v in gray.tobytes()).encode())
     write('plain.pbm', f'P1\n{size}\n'.encode() + ''.join('01'[v > 128] for v in gray.tobytes()).encode())
     write('max99.pgm', f'P5 {size} 99\n'.encode() + bytes(v * 99 // 255 for v in gray.tobytes()))
-    write('max999.pgm', f'P5 {size} 999\n'.encode() + struct.pack(f'>{width * height}H', *(v * 3 for v in gray.tobytes())))
-    write('gray16.pgm', f'P5 {size} 65535\n'.encode() + struct.pack(f'>{width * height}H', *(v * 257 for v in gray.tobytes())))
+    write('max999.pgm', f'P5 {size} 999\n'.encode()
+          + struct.pack(f'>{width * height}H', *(v * 3 for v in gray.tobytes())))
+    write('gray16.pgm', f'P5 {size} 65535\n'.encode()
+          + struct.pack(f'>{width * height}H', *(v * 257 for v in gray.tobytes())))
 
 
 def make_pictures():
