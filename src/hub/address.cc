@@ -68,7 +68,9 @@ bool IsGlobalAddress(const sockaddr& address) {
 
 bool IsGlobalHost(const std::string& host) {
   const bool bracketed = host.size() > 1 && host.front() == '[' && host.back() == ']';
-  const std::string text = bracketed ? host.substr(1, host.size() - 2) : host;
+  std::string text = bracketed ? host.substr(1, host.size() - 2) : host;
+  if (text.ends_with('.')) text.pop_back();
+  if (text == "localhost" || text.ends_with(".localhost")) return false;
   in_addr four;
   in6_addr six;
   if (::inet_pton(AF_INET, text.c_str(), &four) == 1) return IsGlobal4(ntohl(four.s_addr));

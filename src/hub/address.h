@@ -13,7 +13,8 @@ namespace diptych::hub {
 /// and reserved ranges, for forms that embed an IPv4 address which is not global, and for families other than IP.
 bool IsGlobalAddress(const sockaddr& address);
 
-/// Of numeric text ("10.0.0.1", "::1", "[::1]"). What is no numeric address is not judged: true.
+/// Of a URL's host: a numeric address ("10.0.0.1", "::1", "[::1]") is judged, "localhost" and names below it are not
+/// global, and of any other name nothing is known before it is looked up: true. A dot at the end changes nothing.
 bool IsGlobalHost(const std::string& host);
 
 /// "127.0.0.1" or "::1".

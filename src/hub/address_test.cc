@@ -90,6 +90,7 @@ TEST(Address, HostsMayBeBracketedOrNames) {
   EXPECT_FALSE(IsGlobalHost("[::1]"));
   EXPECT_FALSE(IsGlobalHost("[fe80::1%eth0]"));
   EXPECT_TRUE(IsGlobalHost("[2606:4700:4700::1111]"));
+  for (const char* host : {"localhost", "localhost.", "a.localhost", "127.0.0.1."}) EXPECT_FALSE(IsGlobalHost(host));
   EXPECT_TRUE(IsGlobalHost("example.org"));  // judged when it is connected to
 }
 

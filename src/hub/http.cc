@@ -239,10 +239,7 @@ struct HttpClient::Impl {
 
   Status PerformOnce(const Url& url, bool send_token, Clock::time_point deadline, Exchange* exchange) {
     const HttpRequest& request = exchange->request;
-    if (exchange->proxies != nullptr &&
-        (!IsGlobalHost(url.host) || url.host == "localhost" || url.host.ends_with(".localhost"))) {
-      return RefuseAddress(url.shown, url.host);
-    }
+    if (exchange->proxies != nullptr && !IsGlobalHost(url.host)) return RefuseAddress(url.shown, url.host);
     curl_slist* headers = Configure(url, send_token, exchange);
     if (request.total_seconds > 0) {
       const double left = std::chrono::duration<double>(deadline - Clock::now()).count();

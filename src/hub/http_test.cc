@@ -43,7 +43,7 @@ HttpReply Serve(const HttpCall& call) {
   if (target == "/large") return {200, {}, std::string(1'000'000, 'x')};
   if (target == "/endless") return {200, {"Content-Length: 99999999999"}, std::string(1'000'000, 'x')};
   if (target == "/cut") return {200, {}, std::string(1000, 'x'), 500};
-  if (target == "/slow") return {200, {}, "late", -1, 1200};
+  if (target == "/slow") return {200, {}, "late", -1, 60'000};
   if (target == "/forbidden") return {403, {}, "no"};
   if (target == "/broken") return {500, {}, "oops"};
   if (target == "http://pictures.example/cat.png") return {200, {}, "through the proxy"};
@@ -95,7 +95,7 @@ TEST_F(Http, HasLimits) {
   limits.seconds = 0.3;
   const auto start = std::chrono::steady_clock::now();
   EXPECT_NE(ErrorOf("/slow", limits).find("takes too long"), std::string::npos);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(1100));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
 }
 
 TEST_F(Http, FailuresOfTheNetworkAreNamed) {
@@ -140,7 +140,7 @@ TEST_F(Http, RedirectsToOtherSchemesAreRefused) {
 TEST_F(Http, AProxyMayBePrivateButIsNotAskedForPrivateHosts) {
   const Variable proxy("http_proxy", server_.url());
   EXPECT_EQ(*FetchBytes("http://pictures.example/cat.png"), "through the proxy");
-  for (const char* url : {"http://127.0.0.1/x", "http://localhost/x", "http://[fd00::1]/x"}) {
+  for (const char* url : {"http://127.0.0.1/x", "http://localhost/x", "http://localhost./x", "http://[fd00::1]/x"}) {
     EXPECT_NE(FetchBytes(url).status().what().find("is not a public address"), std::string::npos) << url;
   }
   EXPECT_EQ(server_.calls().size(), 1u);

@@ -136,7 +136,9 @@ bool HttpServer::ServeOne(int connection, std::string* buffer) {
   }
   HttpReply reply = handler_(call);
   ApplyRange(call, &reply);
-  std::this_thread::sleep_for(std::chrono::milliseconds(reply.delay_milliseconds));
+  for (int waited = 0; waited < reply.delay_milliseconds && !stopping_; waited += 10) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
   std::string head = "HTTP/1.1 " + std::to_string(reply.status) + " Status\r\n";
   for (const std::string& header : reply.headers) head += header + "\r\n";
   const bool sized = std::any_of(reply.headers.begin(), reply.headers.end(),
