@@ -88,15 +88,20 @@ void Tensor::Free::operator()(void* p) const {
   std::free(p);
 }
 
-Tensor::Tensor(DType dtype, Shape shape) {
+Tensor Tensor::Uninitialized(DType dtype, Shape shape) {
   constexpr size_t kAlignment = 64;
   const size_t bytes = TensorView(nullptr, dtype, shape).SizeBytes();
   const size_t padded = (bytes + kAlignment) / kAlignment * kAlignment;  // not 0: an empty tensor still has an address
   void* data = std::aligned_alloc(kAlignment, padded);
   CHECK(data != nullptr) << " out of memory: " << padded << " bytes for " << shape;
-  std::memset(data, 0, padded);
-  storage_.reset(data);
-  view_ = MutableTensorView(data, dtype, shape);
+  Tensor tensor;
+  tensor.storage_.reset(data);
+  tensor.view_ = MutableTensorView(data, dtype, shape);
+  return tensor;
+}
+
+Tensor::Tensor(DType dtype, Shape shape) : Tensor(Uninitialized(dtype, shape)) {
+  std::memset(view_.mutable_raw(), 0, view_.SizeBytes());
 }
 
 }  // namespace diptych

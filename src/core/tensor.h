@@ -127,6 +127,8 @@ class Tensor {
  public:
   Tensor() = default;
   Tensor(DType dtype, Shape shape);
+  /// Without the zeros, for what is written whole before it is read: its pages are then touched once, not twice.
+  static Tensor Uninitialized(DType dtype, Shape shape);
   Tensor(Tensor&& other) noexcept
       : storage_(std::move(other.storage_)), view_(std::exchange(other.view_, MutableTensorView())) {}
   Tensor& operator=(Tensor&& other) noexcept {

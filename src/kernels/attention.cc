@@ -16,6 +16,7 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "kernels/register_block_inl.h"
+#include "kernels/transpose_inl.h"
 
 #ifndef DIPTYCH_KERNELS_ATTENTION_ONCE_
 #define DIPTYCH_KERNELS_ATTENTION_ONCE_
@@ -172,31 +173,6 @@ void SoftmaxColumns(float* HWY_RESTRICT scores, int64_t keys, int64_t visible, f
   for (int v = 0; v < kVectors; ++v) hn::Store(hn::Div(hn::Set(d, 1.0f), sums[v]), d, inverse + v * kLanes);
 }
 
-// Four rows of queries into four columns of the tile, four values at a time.
-HWY_INLINE int TransposeFour(const Rows& q, int head_dim, float scale, float* queries) {
-#if HWY_TARGET == HWY_SCALAR
-  (void)q, (void)scale, (void)queries, (void)head_dim;
-  return 0;
-#else
-  const hn::FixedTag<float, 4> d;
-  const auto scales = hn::Set(d, scale);
-  int i = 0;
-  for (; i + 4 <= head_dim; i += 4) {
-    const auto r0 = hn::Mul(hn::LoadU(d, q.data + i), scales);
-    const auto r1 = hn::Mul(hn::LoadU(d, q.data + i + q.stride), scales);
-    const auto r2 = hn::Mul(hn::LoadU(d, q.data + i + 2 * q.stride), scales);
-    const auto r3 = hn::Mul(hn::LoadU(d, q.data + i + 3 * q.stride), scales);
-    const auto even_low = hn::InterleaveLower(d, r0, r2), even_high = hn::InterleaveUpper(d, r0, r2);
-    const auto odd_low = hn::InterleaveLower(d, r1, r3), odd_high = hn::InterleaveUpper(d, r1, r3);
-    hn::StoreU(hn::InterleaveLower(d, even_low, odd_low), d, queries + i * kTile);
-    hn::StoreU(hn::InterleaveUpper(d, even_low, odd_low), d, queries + (i + 1) * kTile);
-    hn::StoreU(hn::InterleaveLower(d, even_high, odd_high), d, queries + (i + 2) * kTile);
-    hn::StoreU(hn::InterleaveUpper(d, even_high, odd_high), d, queries + (i + 3) * kTile);
-  }
-  return i;
-#endif
-}
-
 // queries (HD, kTile) = (count rows of q)^T * scale; columns up to `columns` without a query are zero.
 void LoadQueries(Rows q, int count, int columns, const AttentionShape& shape, float* queries) {
   constexpr float kLog2E = 1.44269504088896340736f;  // softmax takes powers of two
@@ -204,10 +180,7 @@ void LoadQueries(Rows q, int count, int columns, const AttentionShape& shape, fl
   const int head_dim = shape.head_dim;
   int column = 0;
   for (; column + 4 <= count; column += 4, q.data += 4 * q.stride) {
-    int i = TransposeFour(q, head_dim, scale, queries + column);
-    for (; i < head_dim; ++i) {
-      for (int t = 0; t < 4; ++t) queries[i * kTile + column + t] = q.data[t * q.stride + i] * scale;
-    }
+    TransposeFour(q, head_dim, scale, queries + column);
   }
   for (; column < count; ++column, q.data += q.stride) {
     for (int i = 0; i < head_dim; ++i) queries[i * kTile + column] = q.data[i] * scale;

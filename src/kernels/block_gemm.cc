@@ -15,6 +15,7 @@
 #include "hwy/highway.h"
 #include "kernels/activation_inl.h"
 #include "kernels/register_block_inl.h"
+#include "kernels/transpose_inl.h"
 
 #ifndef DIPTYCH_KERNELS_BLOCK_GEMM_ONCE_
 #define DIPTYCH_KERNELS_BLOCK_GEMM_ONCE_
@@ -48,18 +49,38 @@ int64_t PanelWidth() {
   return kTile;
 }
 
+// `depth` rows of one panel: kTile values each, `columns` of them of w, the rest zero. in[column * stride + i].
+void PackPanelOfRows(const Rows& in, int64_t depth, int64_t columns, float* out) {
+  int64_t column = 0;
+  for (; column + 4 <= columns; column += 4) {
+    TransposeFour({in.data + column * in.stride, in.stride}, depth, 1.0f, out + column);
+  }
+  for (; column < kTile; ++column) {
+    for (int64_t i = 0; i < depth; ++i) {
+      out[i * kTile + column] = column < columns ? in.data[column * in.stride + i] : 0.0f;
+    }
+  }
+}
+
+// The same of a weight whose rows are those of the panel. in[i * stride + column].
+void PackPanelOfColumns(const Rows& in, int64_t depth, int64_t columns, float* out) {
+  for (int64_t i = 0; i < depth; ++i, out += kTile) {
+    std::copy_n(in.data + i * in.stride, columns, out);
+    std::fill(out + columns, out + kTile, 0.0f);
+  }
+}
+
 // Slices of K; in each the panels in order; in each its rows of kTile values.
 void PackPanels(const float* w, int64_t n, int64_t k, WeightOrder order, float* out) {
-  const int64_t row_stride = order == WeightOrder::kOutIn ? k : 1, k_stride = order == WeightOrder::kOutIn ? 1 : n;
-  const int64_t depth = SliceDepth(k);
-  for (int64_t first = 0; first < k; first += depth) {
-    const int64_t last = std::min(k, first + depth);
-    for (int64_t column = 0; column < n; column += kTile) {
+  const int64_t slice = SliceDepth(k);
+  for (int64_t first = 0; first < k; first += slice) {
+    const int64_t depth = std::min(k - first, slice);
+    for (int64_t column = 0; column < n; column += kTile, out += depth * kTile) {
       const int64_t columns = std::min<int64_t>(kTile, n - column);
-      for (int64_t i = first; i < last; ++i, out += kTile) {
-        const float* in = w + column * row_stride + i * k_stride;
-        for (int64_t j = 0; j < columns; ++j) out[j] = in[j * row_stride];
-        std::fill(out + columns, out + kTile, 0.0f);
+      if (order == WeightOrder::kOutIn) {
+        PackPanelOfRows({w + column * k + first, k}, depth, columns, out);
+      } else {
+        PackPanelOfColumns({w + first * n + column, n}, depth, columns, out);
       }
     }
   }
@@ -206,7 +227,7 @@ HWY_EXPORT(MultiplyRange);
 BlockWeight PackBlocks(const float* w, int64_t n, int64_t k, WeightOrder order) {
   CHECK(n > 0 && k > 0) << " a weight of " << n << " outputs, " << k << " inputs";
   const int64_t width = HWY_DYNAMIC_DISPATCH(PanelWidth)();
-  BlockWeight packed{.n = n, .k = k, .panels = Tensor(DType::kF32, {(n + width - 1) / width, k, width})};
+  BlockWeight packed{.n = n, .k = k, .panels = Tensor::Uninitialized(DType::kF32, {(n + width - 1) / width, k, width})};
   HWY_DYNAMIC_DISPATCH(PackPanels)(w, n, k, order, packed.panels.mutable_data<float>());
   return packed;
 }
