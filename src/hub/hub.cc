@@ -1,5 +1,6 @@
 #include "hub/hub.h"
 
+#include <fmt/format.h>
 #include <fnmatch.h>
 
 #include <algorithm>
@@ -74,34 +75,49 @@ struct Selection {
   std::string missing;  // the first need that is not met, in words; or ""
 };
 
-// The files of one form, or in `missing` the first thing that it lacks.
-Names SelectForm(const Names& files, const Names& form, std::string* missing) {
-  Names selected;
+struct FormFit {
+  Names files;
+  std::string missing;  // the first thing that this form lacks, or ""
+  size_t matched = 0;   // patterns of it
+};
+
+FormFit FitForm(const Names& files, const Names& form) {
+  FormFit fit;
   for (const std::string& pattern : form) {
     const Names matches = Matching(files, pattern);
-    if (matches.empty() && missing->empty()) *missing = pattern;
+    if (matches.empty() && fit.missing.empty()) fit.missing = pattern;
+    fit.matched += matches.empty() ? 0 : 1;
     for (const std::string& file : matches) {
-      if (missing->empty()) *missing = MissingPart(files, file);
-      selected.push_back(file);
+      if (fit.missing.empty()) fit.missing = MissingPart(files, file);
+      fit.files.push_back(file);
     }
   }
-  return missing->empty() ? selected : Names();
+  return fit;
+}
+
+// The first form that is whole. Of a need that is not met, what is missing is what the form lacks that is nearest to
+// being whole; where there is nothing of any, the beginnings of all.
+void SelectNeed(const Names& files, const Need& need, Selection* selection) {
+  FormFit nearest;
+  Names beginnings;
+  for (const Names& form : need.forms) {
+    FormFit fit = FitForm(files, form);
+    if (fit.missing.empty()) {
+      selection->files.insert(fit.files.begin(), fit.files.end());
+      return;
+    }
+    if (std::find(beginnings.begin(), beginnings.end(), fit.missing) == beginnings.end()) {
+      beginnings.push_back(fit.missing);
+    }
+    if (fit.matched > nearest.matched) nearest = std::move(fit);
+  }
+  if (!selection->missing.empty()) return;
+  selection->missing = nearest.matched > 0 ? nearest.missing : fmt::format("{}", fmt::join(beginnings, " or "));
 }
 
 Selection Select(const Names& files, const SnapshotOptions& options) {
   Selection selection;
-  for (const Need& need : options.needs) {
-    Names found;
-    std::string all_missing;
-    for (const Names& form : need.forms) {
-      std::string missing;
-      found = SelectForm(files, form, &missing);
-      if (missing.empty()) break;
-      all_missing += (all_missing.empty() ? "" : " or ") + missing;
-    }
-    if (found.empty() && selection.missing.empty()) selection.missing = all_missing;
-    selection.files.insert(found.begin(), found.end());
-  }
+  for (const Need& need : options.needs) SelectNeed(files, need, &selection);
   for (const std::string& pattern : options.wants) {
     const Names matches = Matching(files, pattern);
     selection.files.insert(matches.begin(), matches.end());

@@ -140,10 +140,17 @@ TEST_F(Hub, TheFirstFormThatIsThereIsTaken) {
   ASSERT_TRUE(folder.ok()) << folder.status().ToString();
   EXPECT_EQ(*ReadFile(*folder + "/model-00002-of-00002.safetensors"), "b");
   options.revision = "torn";
-  EXPECT_EQ(
-      ErrorOf(options),
-      "org/model: the repository has no model.safetensors or model-00001-of-00002.safetensors; it may hold a model "
-      "of another kind");
+  EXPECT_EQ(ErrorOf(options),
+            "org/model: the repository has no model-00001-of-00002.safetensors; it may hold a model "
+            "of another kind");
+}
+
+TEST_F(Hub, OfTheFormThatIsNearestTheMissingFileIsNamed) {
+  SnapshotOptions options;
+  options.needs = {{{{"open_clip_config.json", "open_clip_model.safetensors"}, {"config.json", "pytorch_model.bin"}}}};
+  EXPECT_TRUE(Contains(ErrorOf(options), "the repository has no pytorch_model.bin;")) << ErrorOf(options);
+  options.needs = {{{{"a.json", "b"}, {"c.json", "d"}, {"a.json", "e"}}}};
+  EXPECT_TRUE(Contains(ErrorOf(options), "the repository has no a.json or c.json;")) << ErrorOf(options);
 }
 
 TEST_F(Hub, BranchesTagsAndCommits) {
