@@ -74,6 +74,7 @@ if(api_sources AND TARGET diptych_apps)
                                                   SOVERSION ${PROJECT_VERSION_MAJOR} EXPORT_NAME diptych)
   target_link_libraries(diptych_shared PRIVATE diptych_apps)
   target_link_options(diptych_shared PRIVATE -Wl,--exclude-libs,ALL)
+  target_compile_definitions(diptych_shared PRIVATE DIPTYCH_VERSION="${PROJECT_VERSION}")
   target_include_directories(diptych_shared INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
                                                       $<INSTALL_INTERFACE:include>)
   target_compile_features(diptych_shared INTERFACE cxx_std_20)

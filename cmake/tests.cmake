@@ -27,3 +27,11 @@ foreach(library IN LISTS DIPTYCH_LIBRARIES)
     gtest_discover_tests(${folder}_test TEST_PREFIX ${folder}. DISCOVERY_TIMEOUT 60)
   endif()
 endforeach()
+
+# The built program as its users see it.
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+if(TARGET diptych_cli)
+  add_test(NAME e2e.cli COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/e2e/cli_test.py
+                                $<TARGET_FILE:diptych_cli> ${PROJECT_SOURCE_DIR})
+  set_tests_properties(e2e.cli PROPERTIES TIMEOUT 900)
+endif()

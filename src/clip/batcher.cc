@@ -22,7 +22,7 @@ struct Batch {
 
 // Reads and preprocesses the batch's pictures, then runs the tower over those that could be read.
 void Embed(const Clip& clip, const BatchOptions& options, Context& context, std::vector<float>& pixels, Batch& batch) {
-  const PreprocessConfig& preprocess = clip.config().preprocess;
+  const PreprocessConfig& preprocess = options.preprocess ? *options.preprocess : clip.config().preprocess;
   const size_t picture = size_t{3} * static_cast<size_t>(preprocess.crop) * static_cast<size_t>(preprocess.crop);
   const size_t e = static_cast<size_t>(clip.embed_dim());
   pixels.resize(std::max(pixels.size(), batch.refs.size() * picture));
@@ -32,10 +32,7 @@ void Embed(const Clip& clip, const BatchOptions& options, Context& context, std:
     EmbeddedPicture& result = batch.results.emplace_back();
     result.index = batch.first_index + static_cast<int64_t>(i);
     result.name = ref.name;
-    Result<Image> image =
-        ref.bytes ? DecodeImage({reinterpret_cast<const uint8_t*>(ref.bytes->data()), ref.bytes->size()},
-                                options.decode, ref.name)
-                  : LoadImage(ref.path, options.decode);
+    const Result<Image> image = LoadPicture(ref, options.decode);
     result.status = image.status();
     if (!image.ok()) continue;
     result.width = image->width;
@@ -122,6 +119,12 @@ class Conveyor {
 };
 
 }  // namespace
+
+Result<Image> LoadPicture(const PictureRef& ref, const DecodeOptions& options) {
+  if (!ref.read) return LoadImage(ref.path, options);
+  ASSIGN_OR_RETURN(const std::string bytes, ref.read());
+  return DecodeImage({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, options, ref.name);
+}
 
 void EmbedPictures(const Clip& clip, const PictureSource& source, const BatchOptions& options,
                    const EmbeddingSink& sink) {

@@ -15,11 +15,12 @@
 
 namespace diptych {
 
-/// A picture to be read: a name for messages and results, and its encoded bytes or the path to read them from.
+/// A picture to be read: a name for messages and results, and the path to read its encoded bytes from, or another way
+/// to come by them (a part of an archive, an address), or the reason why there are none.
 struct PictureRef {
-  std::string name;   // as the user gave it
-  std::string path;   // read from here unless `bytes` is set
-  std::optional<std::string> bytes;
+  std::string name;                           // as the user gave it
+  std::string path;                           // read from here unless `read` is set
+  std::function<Result<std::string>()> read;  // by a worker; perhaps again later
 };
 
 /// Gives the next picture, or nothing at the end. Called by one thread at a time, but from several threads.
@@ -27,18 +28,22 @@ using PictureSource = std::function<std::optional<PictureRef>()>;
 
 struct BatchOptions {
   int threads = 1;
-  int batch = 8;               // pictures a forward pass of one worker
+  int batch = 8;  // pictures a forward pass of one worker
   bool normalize = true;
   DecodeOptions decode;
+  std::optional<PreprocessConfig> preprocess;  // instead of the model's own; the same crop
 };
+
+/// Reads and decodes one picture; used by every worker, and by whoever needs pixels without a tower.
+Result<Image> LoadPicture(const PictureRef& ref, const DecodeOptions& options);
 
 /// One picture's outcome. `embedding` (E) is valid during the call only, and empty where `status` is an error.
 struct EmbeddedPicture {
-  int64_t index = 0;           // position in the source, from 0
+  int64_t index = 0;  // position in the source, from 0
   std::string name;
   Status status;
   std::span<const float> embedding;
-  int width = 0, height = 0;   // of the file, before preprocessing
+  int width = 0, height = 0;  // of the file, before preprocessing
 };
 
 /// Called in the order of the source, never by two threads at once. Returning false stops the run.

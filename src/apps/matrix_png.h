@@ -1,0 +1,18 @@
+// A similarity matrix drawn: a heat map with thumbnails and captions along its sides.
+#ifndef DIPTYCH_APPS_MATRIX_PNG_H_
+#define DIPTYCH_APPS_MATRIX_PNG_H_
+
+#include <string>
+
+#include "apps/similarity.h"
+#include "core/status.h"
+
+namespace diptych {
+
+/// Colours run from the smallest to the greatest value of the matrix, with a scale beside it; values stand in the cells
+/// where they fit. Errors: more than 500 rows or columns, nothing that could be drawn, a file that cannot be written.
+Status DrawMatrix(const SimilarityMatrix& matrix, const std::string& path);
+
+}  // namespace diptych
+
+#endif  // DIPTYCH_APPS_MATRIX_PNG_H_

@@ -1,0 +1,60 @@
+#include "apps/runtime.h"
+
+#include <cmath>
+#include <cstdlib>
+
+#include "core/threads.h"
+
+namespace diptych {
+
+std::string ModelName(const std::string& asked) {
+  if (!asked.empty()) return asked;
+  const char* environment = std::getenv("DIPTYCH_MODEL");
+  return environment != nullptr && *environment != '\0' ? environment : "starter";
+}
+
+Result<std::unique_ptr<Clip>> LoadModel(const ModelOptions& options) {
+  if (options.precision != "fp32") {
+    return InvalidArgument("precision", "\"" + options.precision + "\" is not known", "this version computes in fp32");
+  }
+  return Clip::Load(ModelName(options.model));
+}
+
+int ThreadCount(const ModelOptions& options) {
+  return options.threads > 0 ? options.threads : AvailableThreads();
+}
+
+Result<DecodeOptions> MakeDecodeOptions(const PictureOptions& options) {
+  if (!(options.max_megapixels > 0)) {
+    return InvalidArgument("max-megapixels", "must be greater than 0");
+  }
+  return DecodeOptions{.max_megapixels = options.max_megapixels,
+                       .allow_truncated = options.allow_truncated,
+                       .exif_rotate = options.exif_rotate};
+}
+
+Result<PreprocessConfig> MakePreprocessConfig(const PictureOptions& options, const PreprocessConfig& of_model) {
+  if (options.resize != "pillow") {
+    return InvalidArgument("resize", "\"" + options.resize + "\" is not available in this version",
+                           "\"pillow\" is what OpenAI, open_clip and transformers' slow processors use");
+  }
+  PreprocessConfig config = of_model;
+  if (options.alpha == "drop") {
+    config.alpha = AlphaPolicy::kDrop;
+  } else if (options.alpha == "white") {
+    config.alpha = AlphaPolicy::kWhite;
+  } else if (!options.alpha.empty()) {
+    return InvalidArgument("alpha", "\"" + options.alpha + "\" is not known", "choose \"drop\" or \"white\"");
+  }
+  return config;
+}
+
+Result<BatchOptions> MakeBatchOptions(const PictureOptions& options, const Clip& clip, const Runtime& runtime) {
+  if (options.batch < 1) return InvalidArgument("batch", "must be at least 1");
+  BatchOptions batch{.threads = runtime.threads, .batch = options.batch};
+  ASSIGN_OR_RETURN(batch.decode, MakeDecodeOptions(options));
+  ASSIGN_OR_RETURN(batch.preprocess, MakePreprocessConfig(options, clip.config().preprocess));
+  return batch;
+}
+
+}  // namespace diptych

@@ -1,0 +1,106 @@
+#include "apps/embed.h"
+
+#include <fmt/format.h>
+
+#include "apps/array_file.h"
+#include "apps/texts.h"
+#include "cli/commands.h"
+#include "cli/parser.h"
+#include "cli/session.h"
+
+namespace diptych::cli {
+namespace {
+
+constexpr CommandHelp kHelp = {"embed", "Turns pictures, or texts, into vectors of the model's space.",
+                               "diptych embed photos/ --out photos.npy\n"
+                               "  diptych embed --text \"a photo of a cat\" --format json"};
+
+struct Flags {
+  PictureFlags pictures;
+  TextOptions text;
+  EmbedOptions embed;
+
+  template <class V>
+  void Visit(V&& visit) {
+    text.Visit(visit);
+    embed.Visit(visit);
+    pictures.Visit(visit);
+  }
+};
+
+// Rows for standard output. `key` is "path" or "text".
+EmbeddingRowSink Printer(const std::string& format, const std::string& key) {
+  return [format, key](const std::string& name, std::span<const float> embedding) {
+    std::string numbers;
+    const char* const separator = format == "text" ? " " : ",";
+    for (const float value : embedding) numbers += (numbers.empty() ? "" : separator) + JsonNumber(value);
+    if (format == "json") {
+      numbers = fmt::format("{{\"{}\":{},\"embedding\":[{}]}}\n", key, JsonString(name), numbers);
+    } else if (format == "csv") {
+      numbers = CsvField(name) + "," + numbers + "\n";
+    } else {
+      numbers += "\n";
+    }
+    Print(numbers);
+    return Status::Ok();
+  };
+}
+
+// Runs `rows` with a sink that writes the file, or standard output where no file was asked for.
+template <class Rows>
+Result<RunCounts> Deliver(const Clip& clip, const std::string& out, const EmbeddingRowSink& printer, RowNames names,
+                          const Rows& rows) {
+  if (out.empty()) return rows(printer);
+  ASSIGN_OR_RETURN(ArrayFile file, ArrayFile::Create(out, DType::kF32, Shape{clip.embed_dim()}, names));
+  ASSIGN_OR_RETURN(const RunCounts counts, rows([&file](const std::string& name, std::span<const float> embedding) {
+                     return file.Append(embedding.data(), name);
+                   }));
+  if (counts.done > 0) RETURN_IF_ERROR(file.Finish());
+  return counts;
+}
+
+Result<int> EmbedTexts(const Flags& flags, const std::string& format) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> texts, GatherTexts(flags.text));
+  if (texts.empty()) return InvalidArgument(flags.text.texts_file, "holds no texts");
+  ASSIGN_OR_RETURN(const std::unique_ptr<Run> run, Run::Start(kHelp.name, flags.pictures.run));
+  Runtime runtime{.threads = ThreadCount(flags.pictures.model)};
+  run->Connect(runtime);
+  ASSIGN_OR_RETURN(const std::unique_ptr<Clip> clip, LoadModel(flags.pictures.model));
+  ASSIGN_OR_RETURN(
+      const RunCounts counts,
+      Deliver(*clip, flags.embed.out, Printer(format, "text"), RowNames::kTexts, [&](const EmbeddingRowSink& sink) {
+        return EmbedTextRows(*clip, texts, !flags.embed.no_normalize, runtime, sink);
+      }));
+  return run->Finish(counts);
+}
+
+Result<int> EmbedPictures(const Flags& flags, const std::string& format) {
+  ASSIGN_OR_RETURN(PictureSession session, StartPictures(kHelp.name, flags.pictures));
+  session.batch.normalize = !flags.embed.no_normalize;
+  ASSIGN_OR_RETURN(const RunCounts counts, Deliver(*session.clip, flags.embed.out, Printer(format, "path"),
+                                                   RowNames::kPaths, [&](const EmbeddingRowSink& sink) {
+                                                     return EmbedPictureRows(*session.clip, *session.inputs,
+                                                                             session.batch, session.runtime, sink);
+                                                   }));
+  return session.run->Finish(counts);
+}
+
+}  // namespace
+
+int RunEmbed(const Arguments& arguments) {
+  Flags flags;
+  FormatOptions format;
+  Parser parser(kHelp);
+  parser.Add(format);
+  parser.Add(flags);
+  if (const std::optional<int> code = parser.Parse(arguments)) return *code;
+  const bool texts = !flags.text.texts.empty() || !flags.text.texts_file.empty();
+  const bool pictures = !flags.pictures.input.inputs.empty() || !flags.pictures.input.files_from.empty();
+  if (texts && pictures) {
+    return Fail(kHelp.name, InvalidArgument("", "pictures and texts were given", "embed one kind at a time"));
+  }
+  const Result<int> code = texts ? EmbedTexts(flags, format.format) : EmbedPictures(flags, format.format);
+  return code.ok() ? *code : Fail(kHelp.name, code.status());
+}
+
+}  // namespace diptych::cli
