@@ -84,6 +84,7 @@ struct PictureOptions {
 struct InputOptions {
   std::vector<std::string> inputs;
   std::string files_from;
+  bool allow_private = false;  // addresses of this machine and its networks too
 
   template <class V>
   void Visit(V&& visit) {
@@ -95,6 +96,7 @@ struct InputOptions {
           inputs);
     visit(Field{.name = "files_from", .help = "a file with a picture's path in each line", .value = "FILE"},
           files_from);
+    visit(Field{.name = "allow_private", .help = "fetch http(s) addresses of private networks too"}, allow_private);
   }
 };
 

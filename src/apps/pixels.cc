@@ -4,12 +4,13 @@
 
 #include "apps/array_file.h"
 #include "clip/config.h"
+#include "clip/models.h"
 
 namespace diptych {
 
 Result<PreprocessConfig> LoadModelPreprocess(const std::string& model) {
-  ASSIGN_OR_RETURN(const std::string folder, ResolveModel(ModelName(model)));
-  ASSIGN_OR_RETURN(const ClipConfig config, LoadClipConfig(folder));
+  ASSIGN_OR_RETURN(const ResolvedModel resolved, ResolveModel(ModelName(model)));
+  ASSIGN_OR_RETURN(const ClipConfig config, LoadClipConfig(resolved.folder));
   return config.preprocess;
 }
 

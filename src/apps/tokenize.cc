@@ -3,14 +3,15 @@
 #include "apps/array_file.h"
 #include "apps/runtime.h"
 #include "clip/config.h"
+#include "clip/models.h"
 
 namespace diptych {
 
 Result<std::unique_ptr<Tokenizer>> LoadModelTokenizer(const std::string& model) {
-  ASSIGN_OR_RETURN(const std::string folder, ResolveModel(ModelName(model)));
-  ASSIGN_OR_RETURN(const ClipConfig config, LoadClipConfig(folder));
+  ASSIGN_OR_RETURN(const ResolvedModel resolved, ResolveModel(ModelName(model)));
+  ASSIGN_OR_RETURN(const ClipConfig config, LoadClipConfig(resolved.folder));
   if (config.builtin_tokenizer) return MakeClipTokenizer(config.tokenizer);
-  return LoadTokenizer(folder, config.tokenizer);
+  return LoadTokenizer(resolved.folder, config.tokenizer);
 }
 
 Status Tokenize(const Tokenizer& tokenizer, std::span<const std::string> texts, const std::string& out,

@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/parser.h"
+#include "cli/session.h"
 
 namespace diptych::cli {
 namespace {
@@ -37,7 +38,7 @@ Result<int> Pixels(const Flags& flags) {
   ASSIGN_OR_RETURN(request.decode, MakeDecodeOptions(flags.picture));
   ASSIGN_OR_RETURN(const PreprocessConfig of_model, LoadModelPreprocess(flags.model));
   ASSIGN_OR_RETURN(request.preprocess, MakePreprocessConfig(flags.picture, of_model));
-  Runtime runtime;
+  Runtime runtime{.fetch = MakeFetcher(flags.input)};
   ASSIGN_OR_RETURN(const std::unique_ptr<PictureInputs> inputs, PictureInputs::Open(flags.input, runtime.fetch));
   ASSIGN_OR_RETURN(const std::unique_ptr<Run> run, Run::Start(kHelp.name, flags.run));
   run->Connect(runtime);

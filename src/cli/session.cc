@@ -2,11 +2,20 @@
 
 #include <utility>
 
+#include "hub/http.h"
+
 namespace diptych::cli {
+
+Fetcher MakeFetcher(const InputOptions& options) {
+  return [allow = options.allow_private](const std::string& url) {
+    return hub::FetchBytes(url, {.allow_private = allow});
+  };
+}
 
 Result<PictureSession> StartPictures(const char* command, const PictureFlags& flags) {
   PictureSession session;
   session.runtime.threads = ThreadCount(flags.model);
+  session.runtime.fetch = MakeFetcher(flags.input);
   RETURN_IF_ERROR(MakeDecodeOptions(flags.picture).status());
   RETURN_IF_ERROR(MakePreprocessConfig(flags.picture, PreprocessConfig{}).status());
   ASSIGN_OR_RETURN(session.inputs, PictureInputs::Open(flags.input, session.runtime.fetch));

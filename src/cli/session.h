@@ -37,6 +37,9 @@ struct PictureFlags {
   }
 };
 
+/// Downloads pictures by their addresses.
+Fetcher MakeFetcher(const InputOptions& options);
+
 Result<PictureSession> StartPictures(const char* command, const PictureFlags& flags);
 
 }  // namespace diptych::cli
