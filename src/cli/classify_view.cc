@@ -37,7 +37,7 @@ std::string ClassificationText(const Classification& result, const BarStyle& sty
   const bool rejected = result.rejected.value_or(false);
   // A name that is wider than the terminal stays whole: it may be copied from there.
   std::string text = paint("1", FitText(result.path, 1 << 20));
-  if (rejected) text += paint("33", fmt::format("  none of these ({:.0f} % sure)", 100 * (1 - *result.in_list)));
+  if (rejected) text += paint("33", "  none of these");
   text += "\n";
   for (size_t i = 0; i < result.predictions.size(); ++i) {
     const Prediction& one = result.predictions[i];

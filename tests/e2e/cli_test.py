@@ -182,12 +182,13 @@ class Classify(Case):
         self.one_error_line("classify", CAT, "--labels", "a,b", *both, code=2, contains="exclude")
 
     def test_reject(self):
-        (inside,) = rows("classify", CAT, "--labels", "cat,dog", "--reject")
+        rocket = str(EXAMPLES / "rocket.jpg")
+        (inside,) = rows("classify", rocket, "--labels", "rocket,dog", "--reject")
         self.assertIs(inside["rejected"], False)
         (outside,) = rows("classify", CAT, "--labels", "airplane,trumpet", "--reject")
         self.assertIs(outside["rejected"], True)
         # The flag takes the next argument only where that is a number.
-        self.assertIs(rows("classify", "--reject", CAT, "--labels", "cat,dog")[0]["rejected"], False)
+        self.assertIs(rows("classify", "--reject", rocket, "--labels", "rocket,dog")[0]["rejected"], False)
         self.assertIs(rows("classify", "--reject", "0", CAT, "--labels", "airplane,trumpet")[0]["rejected"], False)
         self.one_error_line("classify", CAT, "--labels", "a,b", "--reject", "7", code=2, contains="between 0 and 1")
 
