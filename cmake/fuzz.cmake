@@ -10,3 +10,4 @@ function(diptych_fuzz name)
 endfunction()
 
 diptych_fuzz(safetensors diptych_checkpoint)
+diptych_fuzz(torch diptych_checkpoint)

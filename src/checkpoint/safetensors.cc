@@ -4,14 +4,12 @@
 
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
-#include <set>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "checkpoint/json_scanner.h"
 #include "checkpoint/safetensors_header.h"
+#include "checkpoint/shard_index.h"
 
 namespace diptych {
 namespace {
@@ -25,67 +23,16 @@ StoredTensor Aligned(TensorView view, std::shared_ptr<const void> owner, const s
   return {copy->view(), copy, path};
 }
 
-// Adds the tensors of one file. A name that is there already is another shard's.
-Status AddTensors(const SafetensorsHeader& header, const std::shared_ptr<const void>& owner, const std::string& path,
-                  StateDict* tensors) {
+StateDict TensorsOf(const SafetensorsHeader& header, const std::shared_ptr<const void>& owner,
+                    const std::string& path) {
+  StateDict tensors;
   for (const auto& [name, entry] : header.entries) {
     if (!entry.dtype || entry.shape.size() > Shape::kMaxRank) continue;
     const TensorView view(header.data.data() + entry.begin, *entry.dtype,
                           Shape(entry.shape.data(), static_cast<int>(entry.shape.size())));
-    const auto [it, added] = tensors->try_emplace(name);
-    if (!added) {
-      return Corrupt(path + ": tensor " + QuotedTensorName(name), "is also in " + it->second.file,
-                     "each tensor must be in one shard");
-    }
-    it->second = Aligned(view, owner, path);
+    tensors.emplace(name, Aligned(view, owner, path));
   }
-  return Status::Ok();
-}
-
-using WeightMap = std::map<std::string, std::set<std::string>>;  // shard -> names of its tensors
-
-bool ReadWeightMap(JsonScanner& scan, WeightMap* shards, std::string* twice) {
-  std::set<std::string> names;
-  if (!scan.Expect('{')) return false;
-  if (scan.Take('}')) return true;
-  do {
-    std::string name, shard;
-    if (!scan.String(&name) || !scan.Expect(':') || !scan.String(&shard)) return false;
-    if (!names.insert(name).second) *twice = name;
-    (*shards)[shard].insert(name);
-  } while (scan.Take(','));
-  return scan.Expect('}');
-}
-
-Result<WeightMap> ReadIndex(const std::string& path) {
-  constexpr size_t kMaxIndexBytes = 16'000'000;  // some 150,000 names
-  ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxIndexBytes));
-  JsonScanner scan(text);
-  WeightMap shards;
-  std::string key, twice;
-  bool found = false, valid = scan.Expect('{');
-  if (valid && !scan.Take('}')) {
-    do {
-      valid = scan.String(&key) && scan.Expect(':');
-      if (valid && key == "weight_map" && std::exchange(found, true)) {
-        return Corrupt(path, "has the field \"weight_map\" twice");
-      }
-      valid = valid && (key == "weight_map" ? ReadWeightMap(scan, &shards, &twice) : scan.Skip());
-    } while (valid && scan.Take(','));
-    valid = valid && scan.Expect('}');
-  }
-  if (!valid || !scan.End()) {
-    return Corrupt(path, "is not valid JSON: " + scan.problem() + " at byte " + std::to_string(scan.position()));
-  }
-  if (!twice.empty()) return Corrupt(path + ": tensor " + QuotedTensorName(twice), "is listed twice");
-  if (shards.empty()) return Corrupt(path, "has no weight_map, which says where each tensor is");
-  return shards;
-}
-
-// A shard is a plain file name. (The file itself may be a link to elsewhere, as in the hub's cache.)
-bool StaysInFolder(const std::string& shard) {
-  return !shard.empty() && shard != "." && shard != ".." &&
-         shard.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
+  return tensors;
 }
 
 // serde_json's escapes, which are what the reference library writes.
@@ -137,9 +84,7 @@ std::string HeaderText(const std::vector<std::pair<std::string, TensorView>>& or
 
 Result<StateDict> ParseSafetensors(ByteSpan bytes, std::shared_ptr<const void> owner, const std::string& path) {
   ASSIGN_OR_RETURN(const SafetensorsHeader header, ReadSafetensorsHeader(bytes, path));
-  StateDict tensors;
-  RETURN_IF_ERROR(AddTensors(header, owner, path, &tensors));
-  return tensors;
+  return TensorsOf(header, owner, path);
 }
 
 Result<StateDict> LoadSafetensors(const std::string& path) {
@@ -148,24 +93,16 @@ Result<StateDict> LoadSafetensors(const std::string& path) {
 }
 
 Result<StateDict> LoadShardedSafetensors(const std::string& index_path) {
-  ASSIGN_OR_RETURN(const WeightMap shards, ReadIndex(index_path));
+  ASSIGN_OR_RETURN(const std::vector<Shard> shards, ReadShardIndex(index_path));
   StateDict tensors;
-  for (const auto& [shard, names] : shards) {
-    if (!StaysInFolder(shard)) {
-      return Corrupt(index_path, "names the shard " + QuotedTensorName(shard) + ", which is not a plain file name",
-                     "a shard must lie beside its index");
-    }
-    const std::string path = (std::filesystem::path(index_path).parent_path() / shard).string();
-    const auto file = MappedFile::Open(path);
+  for (const Shard& shard : shards) {
+    const auto file = MappedFile::Open(shard.path);
     if (!file.ok()) return file.status().Within(index_path);
-    ASSIGN_OR_RETURN(const SafetensorsHeader header, ReadSafetensorsHeader((*file)->bytes(), path));
-    for (const std::string& name : names) {
-      if (!header.entries.contains(name)) {
-        return Corrupt(index_path + ": tensor " + QuotedTensorName(name), "is not in " + path + ", where it should be",
-                       "index and shards are of different versions: download them again");
-      }
+    ASSIGN_OR_RETURN(const SafetensorsHeader header, ReadSafetensorsHeader((*file)->bytes(), shard.path));
+    for (const std::string& name : shard.names) {
+      if (!header.entries.contains(name)) return NotInShard(index_path, name, shard.path);
     }
-    RETURN_IF_ERROR(AddTensors(header, *file, path, &tensors));
+    RETURN_IF_ERROR(AddShard(TensorsOf(header, *file, shard.path), &tensors));
   }
   return tensors;
 }

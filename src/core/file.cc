@@ -10,6 +10,9 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <iterator>
+#include <map>
+#include <mutex>
 #include <utility>
 
 namespace diptych {
@@ -73,6 +76,32 @@ bool WriteAll(int fd, std::span<const std::string_view> pieces) {
   return true;
 }
 
+// What is mapped now. To give pages back is to lose what they hold, unless a file holds it as well.
+class Mappings {
+ public:
+  static Mappings& Get() {
+    static Mappings& all = *new Mappings;  // outlives every static object that might own a mapping
+    return all;
+  }
+  void Add(const uint8_t* data, size_t size) {
+    const std::lock_guard lock(mutex_);
+    ends_[reinterpret_cast<uintptr_t>(data)] = reinterpret_cast<uintptr_t>(data) + size;
+  }
+  void Remove(const uint8_t* data) {
+    const std::lock_guard lock(mutex_);
+    ends_.erase(reinterpret_cast<uintptr_t>(data));
+  }
+  bool Contain(uintptr_t begin, uintptr_t end) {
+    const std::lock_guard lock(mutex_);
+    const auto after = ends_.upper_bound(begin);
+    return after != ends_.begin() && end <= std::prev(after)->second;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<uintptr_t, uintptr_t> ends_;  // by beginning
+};
+
 uint64_t NextNumber() {  // makes names of temporary files differ within this process
   static std::atomic<uint64_t> number{0};
   return number++;
@@ -96,12 +125,15 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::string& pa
     void* mapping = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.fd, 0);
     if (mapping == MAP_FAILED) return IoError(path, "cannot be mapped: " + SystemReason());
     data = static_cast<const uint8_t*>(mapping);
+    Mappings::Get().Add(data, size);
   }
   return std::shared_ptr<const MappedFile>(new MappedFile(path, data, size));
 }
 
 MappedFile::~MappedFile() {
-  if (size_ > 0) ::munmap(const_cast<uint8_t*>(data_), size_);
+  if (size_ == 0) return;
+  Mappings::Get().Remove(data_);
+  ::munmap(const_cast<uint8_t*>(data_), size_);
 }
 
 void ReleaseMappedPages(const void* data, size_t bytes) {
@@ -109,7 +141,8 @@ void ReleaseMappedPages(const void* data, size_t bytes) {
   const uintptr_t begin = (reinterpret_cast<uintptr_t>(data) + page - 1) / page * page;
   const uintptr_t end = (reinterpret_cast<uintptr_t>(data) + bytes) / page * page;
   // Only advice: where the kernel refuses, the pages merely stay.
-  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  if (begin < end && Mappings::Get().Contain(begin, end))
+    ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 Result<std::string> ReadFile(const std::string& path, size_t max_bytes) {

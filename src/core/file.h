@@ -34,7 +34,8 @@ class MappedFile {
 };
 
 /// Tells the kernel that the whole pages inside [data, data + bytes) of a mapping are not needed for now. They leave
-/// the process's resident memory and come back from the page cache when read again. REQUIRES: a read-only file mapping.
+/// the process's resident memory and come back from the page cache when read again. Memory outside of every MappedFile
+/// (a copy of a tensor) is left as it is.
 void ReleaseMappedPages(const void* data, size_t bytes);
 
 /// The whole file as bytes; more than `max_bytes` is an error, found before anything is read.

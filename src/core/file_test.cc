@@ -76,6 +76,15 @@ TEST_F(File, ReleasedPagesComeBack) {
   EXPECT_EQ(Text(mapped->bytes()), text);
 }
 
+TEST_F(File, OnlyPagesOfFilesAreReleased) {
+  const std::string text(1 << 20, 'x');
+  const std::string copy = text;
+  ASSERT_TRUE(WriteFileAtomically(Path("a"), text).ok());
+  const auto mapped = *MappedFile::Open(Path("a"));
+  ReleaseMappedPages(copy.data(), copy.size());
+  EXPECT_EQ(copy, text);
+}
+
 TEST_F(File, WritingFollowsALinkAndKeepsIt) {
   ASSERT_TRUE(WriteFileAtomically(Path("real"), "old").ok());
   fs::create_symlink("real", Path("link"));
