@@ -6,7 +6,7 @@
 #include <set>
 #include <utility>
 
-#include "checkpoint/safetensors.h"
+#include "checkpoint/checkpoint.h"
 #include "clip/names.h"
 #include "kernels/norm.h"
 #include "kernels/softmax.h"
@@ -20,8 +20,7 @@ Result<StateDict> LoadWeights(const ClipConfig& config) {
   StateDict all;
   for (const std::string& file : config.weights) {
     const std::string path = (fs::path(config.folder) / file).string();
-    const bool index = path.ends_with(".index.json");
-    ASSIGN_OR_RETURN(StateDict part, index ? LoadShardedSafetensors(path) : LoadSafetensors(path));
+    ASSIGN_OR_RETURN(StateDict part, LoadCheckpoint(path));
     all.merge(part);
   }
   return all;

@@ -92,6 +92,60 @@ TEST(ClipLoad, WhatIsNotThereIsSaid) {
   EXPECT_NE(Clip::Load(testing::TempDir()).status().ToString().find("holds no checkpoint"), std::string::npos);
 }
 
+std::string LittleEndian(uint64_t value, int size) {
+  std::string bytes;
+  for (int i = 0; i < size; ++i) bytes += static_cast<char>(value >> (8 * i));
+  return bytes;
+}
+
+// As torch.save wrote before version 1.6, when nothing in the file was aligned.
+std::string LegacyTorchFile(const StateDict& tensors) {
+  const auto text = [](const std::string& s) { return "X" + LittleEndian(s.size(), 4) + s; };
+  const auto integer = [](int64_t value) { return "\x8a\x08" + LittleEndian(static_cast<uint64_t>(value), 8); };
+  std::string object = "\x80\x02}", keys = "\x80\x02]", data;
+  for (const auto& [name, tensor] : tensors) {
+    const TensorView& view = tensor.view;
+    std::string shape, strides;
+    int64_t stride = view.NumElements();
+    for (int i = 0; i < view.shape().rank(); ++i) {
+      shape += integer(view.shape()[i]);
+      strides += integer(stride /= view.shape()[i]);
+    }
+    const char* type = view.dtype() == DType::kF32 ? "Float" : view.dtype() == DType::kF16 ? "Half" : "BFloat16";
+    object += text(name) + "ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage") + "ctorch\n" + type + "Storage\n" +
+              text(name) + text("cpu") + integer(view.NumElements()) + "NtQ" + integer(0) + "(" + shape + "t(" +
+              strides + "t\x89NtRs";
+    keys += text(name) + "a";
+    data += LittleEndian(static_cast<uint64_t>(view.NumElements()), 8);
+    data.append(static_cast<const char*>(view.raw()), view.SizeBytes());
+  }
+  return "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03.\x80\x02}." + object + "." + keys +
+         "." + data;
+}
+
+TEST(ClipLoad, PyTorchsFilesGiveTheSameModel) {
+  constexpr const char* kFiles[][3] = {
+      {"openclip_b_gelu", "open_clip_model.safetensors", "open_clip_pytorch_model.bin"},
+      {"openclip_b_gelu", "open_clip_model.safetensors", "open_clip_pytorch_model.pth"},
+      {"hf_gelu", "model.safetensors", "pytorch_model.bin"}};
+  for (const auto& [model, safetensors, torch] : kFiles) {
+    SCOPED_TRACE(torch);
+    Checkpoint checkpoint(model);
+    const std::string folder = checkpoint.folder() + "/";
+    const auto expected = Clip::Load(checkpoint.folder());
+    ASSERT_TRUE(expected.ok()) << expected.status().ToString();
+    StateDict tensors = *LoadSafetensors(folder + safetensors);
+    const Tensor size(DType::kF32, Shape());
+    tensors["input_resolution"].view = size.view();  // OpenAI's files have such, and no place in a model
+    ASSERT_TRUE(WriteFileAtomically(folder + torch, LegacyTorchFile(tensors)).ok());
+    std::filesystem::remove(folder + safetensors);
+    const auto read = Clip::Load(checkpoint.folder());
+    ASSERT_TRUE(read.ok()) << read.status().ToString();
+    (*read)->image_plan();  // packing gives the weights' pages back; they must still be there afterwards
+    EXPECT_EQ((*read)->fingerprint(), (*expected)->fingerprint());
+  }
+}
+
 TEST(ClipLoad, FingerprintsTellModelsApart) {
   Checkpoint one("openclip_b_gelu"), two("openclip_h_head80"), again("openclip_b_gelu");
   const std::string a = (*Clip::Load(one.folder()))->fingerprint(), b = (*Clip::Load(two.folder()))->fingerprint();

@@ -17,8 +17,8 @@ namespace diptych {
 
 /// Who wrote the checkpoint: its files, their names for tensors, their rules.
 enum class Container : uint8_t {
-  kOpenClip,     // open_clip_config.json + open_clip_model.safetensors
-  kHuggingFace,  // transformers: config.json + model.safetensors
+  kOpenClip,     // open_clip_config.json + open_clip_model.safetensors or PyTorch's own
+  kHuggingFace,  // transformers: config.json + model.safetensors or PyTorch's own
 };
 const char* NameOf(Container container);
 

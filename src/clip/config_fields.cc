@@ -52,12 +52,6 @@ Result<std::vector<std::string>> FindWeights(const std::string& folder, const st
     if (std::filesystem::exists(root / name, ignored)) return std::vector<std::string>{name};
     wanted += (wanted.empty() ? "" : ", ") + name;
   }
-  for (const char* pickled : {"open_clip_pytorch_model.bin", "pytorch_model.bin", "pytorch_model.bin.index.json"}) {
-    if (std::filesystem::exists(root / pickled, ignored)) {
-      return Unsupported((root / pickled).string(), "is a PyTorch pickle, which is not read yet",
-                         "save the model as safetensors");
-    }
-  }
   return NotFound(folder, "holds no weights", "looked for " + wanted);
 }
 

@@ -36,7 +36,7 @@ Status ReadThree(JsonReader& reader, const std::string& key, std::array<float, 3
 /// `width` must be a multiple of `heads`.
 Status CheckHeads(const std::string& where, int width, int heads);
 
-/// The first of `names` that `folder` holds; an error that names them, and what PyTorch file lies there instead.
+/// The first of `names` that `folder` holds, or an error that names them.
 Result<std::vector<std::string>> FindWeights(const std::string& folder, const std::vector<std::string>& names);
 
 /// "ViT-B/32, 224 pixels" where the width has a letter; "ViT 10x256/16, 224 pixels" where it has none.

@@ -194,7 +194,8 @@ Result<ClipConfig> LoadHuggingFaceConfig(const std::string& folder) {
   RETURN_IF_ERROR(ReadVision(vision, config));
   RETURN_IF_ERROR(ReadText(text, config));
   RETURN_IF_ERROR(ReadPreprocessor(folder, config));
-  ASSIGN_OR_RETURN(config.weights, FindWeights(folder, {"model.safetensors", "model.safetensors.index.json"}));
+  ASSIGN_OR_RETURN(config.weights, FindWeights(folder, {"model.safetensors", "model.safetensors.index.json",
+                                                        "pytorch_model.bin", "pytorch_model.bin.index.json"}));
   return config;
 }
 

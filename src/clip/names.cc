@@ -75,7 +75,8 @@ std::vector<std::vector<std::string>> StoredNames(Container container, const std
 
 bool IsIgnorableTensor(const std::string& name) {
   return name.ends_with(".num_batches_tracked") || name.ends_with(".position_ids") ||
-         name.ends_with(".token_type_ids") || name.starts_with("text.transformer.pooler.");
+         name.ends_with(".token_type_ids") || name.starts_with("text.transformer.pooler.") ||
+         name == "input_resolution" || name == "context_length" || name == "vocab_size";  // OpenAI's TorchScript files
 }
 
 }  // namespace diptych

@@ -13,7 +13,8 @@ namespace diptych {
 /// one, three where the container keeps query, key and value apart. Several answers are alternatives, tried in order.
 std::vector<std::vector<std::string>> StoredNames(Container container, const std::string& name);
 
-/// True for stored tensors that no model computes with: counters, index buffers and a BERT pooler that CLIP never uses.
+/// True for stored tensors that no model computes with: counters, index buffers, sizes, a BERT pooler that CLIP never
+/// uses.
 bool IsIgnorableTensor(const std::string& name);
 
 }  // namespace diptych

@@ -291,7 +291,8 @@ Result<ClipConfig> LoadOpenClipConfig(const std::string& folder) {
   RETURN_IF_ERROR(ReadPixels(pixels, config));
   ASSIGN_OR_RETURN(config.weights,
                    FindWeights(folder, {"open_clip_model.safetensors", "open_clip_pytorch_model.safetensors",
-                                        "model.safetensors", "model.safetensors.index.json"}));
+                                        "model.safetensors", "model.safetensors.index.json",
+                                        "open_clip_pytorch_model.bin", "open_clip_pytorch_model.pth"}));
   return config;
 }
 
