@@ -246,6 +246,19 @@ TEST(TorchHostile, ArchivesThatAreNoCheckpoints) {
   };
   EXPECT_EQ(ZipError(honest), "ok 1");
   EXPECT_EQ(ZipError([&](ZipBuilder& a) { a.Add("m/data.pkl", program); }), "its storage \"k\" is not in the file");
+  const auto typed = [](const std::string& storage_type) {  // the dtype stands beside the storage
+    File file;
+    file.storage_type = storage_type;
+    return "}" + Text("t") + "ctorch._utils\n_rebuild_tensor_v3\n(" + file.Storage() + Int(0) + Tuple({1}) +
+           Tuple({1}) + "\x89Nctorch\nfloat32\ntRs.";
+  };
+  for (const auto& [storage_type, expected] : {std::pair("UntypedStorage", "ok 1"), {"NewStorage", "ok 0"}}) {
+    EXPECT_EQ(ZipError([&, type = storage_type](ZipBuilder& a) {
+                a.Add("m/data.pkl", typed(type));
+                a.Add("m/data/k", std::string(24, 'd'));
+              }),
+              expected);
+  }
   EXPECT_EQ(ZipError([&](ZipBuilder& a) { honest(a), a.Add("n/data.pkl", program); }),
             "holds more than one data.pkl: it is not a PyTorch checkpoint");
   EXPECT_EQ(ZipError([&](ZipBuilder& a) { a.Add("m/n/data.pkl", program); }),

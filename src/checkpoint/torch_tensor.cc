@@ -143,7 +143,7 @@ std::optional<TorchStorageId> ReadTorchStorageId(const PickleNode& node) {
       items[4]->kind != PickleKind::kInt) {
     return std::nullopt;
   }
-  TorchStorageId id{.key = items[2]->text, .type = items[1], .elements = items[4]->integer};
+  TorchStorageId id{.key = items[2]->text, .elements = items[4]->integer};
   for (const TorchType& type : kTorchTypes) {  // of the modules torch, torch.cuda and torch.storage
     if (!items[1]->text.starts_with("torch") || type.storage != items[1]->name) continue;
     id.element_bytes = type.bytes;
@@ -175,7 +175,7 @@ Result<TorchTensor> ReadTorchTensor(const PickleNode& node, const TorchStorages&
     return malformed();
   }
   const std::optional<DType> dtype = names_dtype ? DTypeByName(*args[6]) : id->dtype;
-  if (!dtype || tensor.shape.size() > Shape::kMaxRank) return TorchTensor();
+  if (!dtype || id->element_bytes == 0 || tensor.shape.size() > Shape::kMaxRank) return TorchTensor();
   tensor.dtype = dtype;
   ASSIGN_OR_RETURN(const ByteSpan bytes, StorageBytes(*id, storages, where));
   const std::optional<int64_t> extent = Extent(tensor, SizeOf(*dtype));

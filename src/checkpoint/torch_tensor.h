@@ -23,8 +23,7 @@ using TorchStorages = std::function<std::optional<ByteSpan>(std::string_view key
 /// A persistent identifier: ('storage', class, key, location, elements[, view]).
 struct TorchStorageId {
   std::string_view key;
-  const PickleNode* type = nullptr;  // kGlobal: torch.FloatStorage
-  size_t element_bytes = 0;          // 0: of a class that is not known
+  size_t element_bytes = 0;  // 0: of a class that is not known
   int64_t elements = 0;
   std::optional<DType> dtype;        // absent where Tensor has no such type
   const PickleNode* view = nullptr;  // legacy files: (key, first element, elements), kTuple
