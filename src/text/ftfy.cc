@@ -14,7 +14,11 @@ constexpr size_t kMaxSegment = 1000000;
 
 // Each pass takes one level off "&amp;amp;amp;", whose depth only the text's length bounds. After this many, all levels
 // go at once, with the same result.
-constexpr int kMaxEntityPasses = 32;
+constexpr int kMaxEntityPasses = 4;
+
+// How often a text may be looked at (FixEncoding's budget) while repairs uncover repairs: real texts need about five
+// looks. Short ones are repaired to the end whatever they hold; long ones in linear time.
+constexpr size_t kLooks = 6, kFreeCharacters = size_t{1} << 18;
 
 std::u32string_view LatinLigature(char32_t c) {
   switch (c) {
@@ -110,18 +114,18 @@ void RemoveControls(std::u32string& text) {
   text.resize(length);
 }
 
-std::u32string FixSegment(std::u32string text, bool unescape) {
+std::u32string FixSegment(std::u32string text, bool unescape, size_t& budget) {
   for (int pass = 0;; ++pass) {
     std::u32string fixed = text;
     if (unescape) fixed = pass < kMaxEntityPasses ? UnescapeHtmlStrictly(text) : UnescapeHtmlFully(text);
-    fixed = FixEncoding(std::move(fixed));
+    fixed = FixEncoding(std::move(fixed), budget);
     std::u32string plain;
     plain.reserve(fixed.size());
     for (const char32_t c : fixed) AppendPlain(plain, c);
     FixLineBreaks(plain);
     RemoveControls(plain);
     fixed = Nfc(plain);
-    if (fixed == text) return text;
+    if (fixed == text || fixed.size() > budget) return fixed;
     text = std::move(fixed);
   }
 }
@@ -130,13 +134,15 @@ std::u32string FixSegment(std::u32string text, bool unescape) {
 
 std::u32string FixText(std::u32string_view text) {
   std::u32string out;
+  size_t budget = kFreeCharacters;
   bool unescape = true;
   while (!text.empty()) {
     size_t length = std::min(text.find(U'\n'), text.size() - 1) + 1;
     length = std::min(length, kMaxSegment);
     const std::u32string_view segment = text.substr(0, length);
     unescape = unescape && segment.find(U'<') == std::u32string_view::npos;  // from the first "<" on, it is markup
-    out += FixSegment(std::u32string(segment), unescape);
+    budget += kLooks * segment.size();
+    out += FixSegment(std::u32string(segment), unescape, budget);
     text.remove_prefix(length);
   }
   return out;

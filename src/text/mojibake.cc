@@ -228,7 +228,7 @@ std::optional<std::u32string> DecodeRepaired(std::string_view bytes) {
   return DecodeUtf8(bytes);
 }
 
-std::u32string FixEncodingAt(std::u32string text, int depth);
+std::u32string FixEncodingAt(std::u32string text, int depth, size_t& budget);
 
 // The number of characters at i that look like one sequence of UTF-8 read in a code page; 0: none.
 size_t SequenceLength(std::u32string_view text, size_t i) {
@@ -245,7 +245,7 @@ size_t SequenceLength(std::u32string_view text, size_t i) {
 }
 
 // Repairs the runs of such sequences one by one, where no code page fits the whole.
-std::u32string DecodeInconsistentUtf8(const std::u32string& text, int depth) {
+std::u32string DecodeInconsistentUtf8(const std::u32string& text, int depth, size_t& budget) {
   std::u32string out;
   for (size_t i = 0; i < text.size();) {
     size_t end = i;
@@ -262,7 +262,7 @@ std::u32string DecodeInconsistentUtf8(const std::u32string& text, int depth) {
     }
     std::u32string run = text.substr(i, end - i);
     const bool repair = run.size() < text.size() && depth < kMaxDepth && LooksLikeMojibake(run);
-    out += repair ? FixEncodingAt(std::move(run), depth + 1) : run;
+    out += repair ? FixEncodingAt(std::move(run), depth + 1, budget) : run;
     i = end;
   }
   return out;
@@ -283,11 +283,11 @@ std::optional<std::u32string> ReadAsUtf8(const std::u32string& text) {
   return std::nullopt;
 }
 
-std::u32string FixOneStep(const std::u32string& text, int depth) {
+std::u32string FixOneStep(const std::u32string& text, int depth, size_t& budget) {
   const bool ascii = std::all_of(text.begin(), text.end(), [](char32_t c) { return c < 0x80; });
   if (ascii || !LooksLikeMojibake(text)) return text;
   if (auto fixed = ReadAsUtf8(text)) return *std::move(fixed);
-  std::u32string fixed = DecodeInconsistentUtf8(text, depth);
+  std::u32string fixed = DecodeInconsistentUtf8(text, depth, budget);
   if (fixed != text) return fixed;
   // What is left are C1 controls, which nobody wants: they were meant as Windows-1252.
   for (char32_t& c : fixed) {
@@ -296,12 +296,14 @@ std::u32string FixOneStep(const std::u32string& text, int depth) {
   return fixed;
 }
 
-std::u32string FixEncodingAt(std::u32string text, int depth) {
-  while (true) {
-    std::u32string fixed = FixOneStep(text, depth);
-    if (fixed == text) return text;
+std::u32string FixEncodingAt(std::u32string text, int depth, size_t& budget) {
+  while (text.size() <= budget) {
+    budget -= text.size();
+    std::u32string fixed = FixOneStep(text, depth, budget);
+    if (fixed == text) break;
     text = std::move(fixed);
   }
+  return text;
 }
 
 }  // namespace
@@ -310,8 +312,8 @@ char32_t FromC1(char32_t c) {
   return kCharmaps[0].upper[c - 0x80];
 }
 
-std::u32string FixEncoding(std::u32string text) {
-  return FixEncodingAt(std::move(text), 0);
+std::u32string FixEncoding(std::u32string text, size_t& budget) {
+  return FixEncodingAt(std::move(text), 0, budget);
 }
 
 }  // namespace diptych

@@ -11,7 +11,9 @@ namespace diptych {
 bool LooksLikeMojibake(std::u32string_view text);
 
 /// ftfy.fix_encoding: while the text looks like mojibake, encodes it in each code page it fits and reads that as UTF-8.
-std::u32string FixEncoding(std::u32string text);
+/// Texts can be made of which each repair uncovers just one more: every look at a text, or at a part of it, takes its
+/// length from `budget`, and what that no longer pays for stays as it is.
+std::u32string FixEncoding(std::u32string text, size_t& budget);
 
 /// Windows-1252's reading of the C1 control 0x80 <= c < 0xA0, itself where there is none.
 char32_t FromC1(char32_t c);
