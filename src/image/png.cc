@@ -144,8 +144,10 @@ Result<Image> DecodePng(const DecodeRequest& request) {
   const ByteSpan bytes = request.options.allow_truncated ? ByteSpan(shortened) : request.bytes;
   spng_set_png_buffer(context.get(), bytes.data(), bytes.size());
   spng_set_chunk_limits(context.get(), kMaxChunkBytes, kMaxChunkCache);
-  // Checksums of the picture's data are not compared, as in Pillow: damage shows in the compressed stream itself.
-  spng_set_crc_action(context.get(), SPNG_CRC_USE, SPNG_CRC_USE);
+  // Checksums are compared as in Pillow: those of the chunks before the picture's data, not the data's own, whose
+  // damage shows in the compressed stream itself.
+  const int beside = request.options.allow_truncated ? SPNG_CRC_USE : SPNG_CRC_ERROR;
+  spng_set_crc_action(context.get(), SPNG_CRC_ERROR, beside);
   const auto failure = [&](int error) {
     const bool is_cut_off = error == SPNG_EOF || error == SPNG_IO_EOF || error == SPNG_EIDAT_TOO_SHORT;
     return is_cut_off ? CutOff(request) : Damaged(request, "PNG", spng_strerror(error));
@@ -153,6 +155,8 @@ Result<Image> DecodePng(const DecodeRequest& request) {
   spng_ihdr header;
   if (const int error = spng_get_ihdr(context.get(), &header); error != 0) return failure(error);
   RETURN_IF_ERROR(CheckDimensions(request, header.width, header.height));
+  if (const int error = spng_decode_chunks(context.get()); error != 0) return failure(error);
+  spng_set_crc_action(context.get(), SPNG_CRC_USE, SPNG_CRC_USE);
 
   Image image = NewImage(ModeOf(header), header.width, header.height);
   const int error = ReadRows(context.get(), header, &image);
