@@ -17,7 +17,7 @@ constexpr CommandHelp kHelp = {
     "  diptych classify photos/ --labels cat,dog --reject --save-classifier pets.safetensors"};
 
 Status SaveOnly(const ClassifyOptions& options, const ModelOptions& model) {
-  ASSIGN_OR_RETURN(const std::unique_ptr<Clip> clip, LoadModel(model));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Clip> clip, OpenModel(model));
   return PrepareClassifier(*clip, options, Runtime{.threads = ThreadCount(model)}).status();
 }
 

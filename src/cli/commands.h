@@ -21,6 +21,9 @@ int RunSimilarity(const Arguments& arguments);
 int RunTokenize(const Arguments& arguments);
 int RunPixels(const Arguments& arguments);
 int RunInfo(const Arguments& arguments);
+int RunModels(const Arguments& arguments);
+int RunPull(const Arguments& arguments);
+int RunBench(const Arguments& arguments);
 
 }  // namespace diptych::cli
 

@@ -65,7 +65,7 @@ Result<int> EmbedTexts(const Flags& flags, const std::string& format) {
   ASSIGN_OR_RETURN(const std::unique_ptr<Run> run, Run::Start(kHelp.name, flags.pictures.run));
   Runtime runtime{.threads = ThreadCount(flags.pictures.model)};
   run->Connect(runtime);
-  ASSIGN_OR_RETURN(const std::unique_ptr<Clip> clip, LoadModel(flags.pictures.model));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Clip> clip, OpenModel(flags.pictures.model));
   ASSIGN_OR_RETURN(
       const RunCounts counts,
       Deliver(*clip, flags.embed.out, Printer(format, "text"), RowNames::kTexts, [&](const EmbeddingRowSink& sink) {

@@ -7,6 +7,7 @@
 #include "cli/output.h"
 #include "cli/parser.h"
 #include "cli/progress_view.h"
+#include "cli/session.h"
 #include "cli/terminal.h"
 #include "core/json.h"
 
@@ -99,7 +100,7 @@ Status Info(const Flags& flags, const std::string& format) {
   }
   ModelOptions options = flags.model;
   if (!flags.models.empty()) options.model = flags.models[0];
-  ASSIGN_OR_RETURN(const std::unique_ptr<Clip> clip, LoadModel(options));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Clip> clip, OpenModel(options));
   const ModelInfo info = DescribeModel(*clip, ModelName(options.model));
   Print(format == "json" ? InfoJson(info) : format == "csv" ? InfoCsv(info) : InfoText(info));
   return Status::Ok();

@@ -21,6 +21,9 @@ constexpr Command kCommands[] = {
     {"tokenize", "texts to token ids", RunTokenize},
     {"pixels", "pictures to the numbers that the image tower sees", RunPixels},
     {"info", "what a model is", RunInfo},
+    {"models", "the published checkpoints that can be loaded by name", RunModels},
+    {"pull", "download a model", RunPull},
+    {"bench", "how fast a model runs here", RunBench},
 };
 
 std::string Overview() {

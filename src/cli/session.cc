@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "cli/download_view.h"
 #include "hub/http.h"
 
 namespace diptych::cli {
@@ -10,6 +11,10 @@ Fetcher MakeFetcher(const InputOptions& options) {
   return [allow = options.allow_private](const std::string& url) {
     return hub::FetchBytes(url, {.allow_private = allow});
   };
+}
+
+Result<std::unique_ptr<Clip>> OpenModel(const ModelOptions& options) {
+  return LoadModel(options, WithDownloadView());
 }
 
 Result<PictureSession> StartPictures(const char* command, const PictureFlags& flags) {
@@ -21,7 +26,7 @@ Result<PictureSession> StartPictures(const char* command, const PictureFlags& fl
   ASSIGN_OR_RETURN(session.inputs, PictureInputs::Open(flags.input, session.runtime.fetch));
   ASSIGN_OR_RETURN(session.run, Run::Start(command, flags.run));
   session.run->Connect(session.runtime);
-  ASSIGN_OR_RETURN(session.clip, LoadModel(flags.model));
+  ASSIGN_OR_RETURN(session.clip, OpenModel(flags.model));
   ASSIGN_OR_RETURN(session.batch, MakeBatchOptions(flags.picture, *session.clip, session.runtime));
   return session;
 }

@@ -40,6 +40,9 @@ struct PictureFlags {
 /// Downloads pictures by their addresses.
 Fetcher MakeFetcher(const InputOptions& options);
 
+/// LoadModel, with a line on the terminal while it downloads.
+Result<std::unique_ptr<Clip>> OpenModel(const ModelOptions& options);
+
 Result<PictureSession> StartPictures(const char* command, const PictureFlags& flags);
 
 }  // namespace diptych::cli
