@@ -157,7 +157,9 @@ Result<BenchResult> Bench(const Clip& clip, const BenchOptions& options, const R
   result.texts_per_s = TextsPerSecond(clip, context, result.text_tokens, options.seconds);
   result.full_texts_per_s = TextsPerSecond(clip, context, text.context_length, options.seconds);
   result.peak_memory_mb = PeakMemoryMegabytes();
-  if (!options.images.empty()) ASSIGN_OR_RETURN(result.decode_per_s, DecodesPerSecond(clip, options, runtime));
+  if (!options.images.empty()) {
+    ASSIGN_OR_RETURN(result.decode_per_s, DecodesPerSecond(clip, options, runtime));
+  }
 
   for (const kernels::MatmulPeak& peak : kernels::MeasureMatmulPeaks(context, options.seconds)) {
     result.matmul_peaks_gflops.emplace_back(peak.precision, peak.gflops);
