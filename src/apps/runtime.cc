@@ -13,11 +13,11 @@ std::string ModelName(const std::string& asked) {
   return environment != nullptr && *environment != '\0' ? environment : "starter";
 }
 
-Result<std::unique_ptr<Clip>> LoadModel(const ModelOptions& options, const ResolveOptions& resolve) {
+Result<std::unique_ptr<Clip>> LoadModel(const ModelOptions& options, const LoadOptions& load) {
   if (options.precision != "fp32") {
     return InvalidArgument("precision", "\"" + options.precision + "\" is not known", "this version computes in fp32");
   }
-  return Clip::Load(ModelName(options.model), {.resolve = resolve});
+  return Clip::Load(ModelName(options.model), load);
 }
 
 int ThreadCount(const ModelOptions& options) {

@@ -38,7 +38,7 @@ struct RunCounts {
 std::string ModelName(const std::string& asked);
 
 /// ModelOptions -> a loaded model.
-Result<std::unique_ptr<Clip>> LoadModel(const ModelOptions& options, const ResolveOptions& resolve = {});
+Result<std::unique_ptr<Clip>> LoadModel(const ModelOptions& options, const LoadOptions& load = {});
 
 /// 0 -> every processor there is.
 int ThreadCount(const ModelOptions& options);

@@ -40,7 +40,8 @@ int RunClassify(const Arguments& arguments) {
     return status.ok() ? kExitOk : Fail(kHelp.name, status);
   }
   if (const Status status = CheckClassifyOptions(options); !status.ok()) return Fail(kHelp.name, status);
-  Result<PictureSession> session = StartPictures(kHelp.name, flags);
+  Result<PictureSession> session =
+      StartPictures(kHelp.name, flags, {.prepare_image = true, .prepare_text = options.classifier.empty()});
   if (!session.ok()) return Fail(kHelp.name, session.status());
   const Result<Classifier> classifier = PrepareClassifier(*session->clip, options, session->runtime);
   if (!classifier.ok()) return Fail(kHelp.name, classifier.status());

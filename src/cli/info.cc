@@ -64,9 +64,7 @@ std::string InfoText(const ModelInfo& info) {
                                   {"folder", info.folder, ""},
                                   {"weights", files, ""},
                                   {"parameters", WithCommas(info.parameters), ""},
-                                  {"embedding", std::to_string(info.embed_dim), ""},
                                   {"tokenizer", info.tokenizer, ""},
-                                  {"context length", std::to_string(info.context_length), ""},
                                   {"logit scale", fmt::format("{:.4f}", info.logit_scale), ""},
                                   {"licence", info.license.empty() ? "unknown" : info.license, ""},
                                   {"fingerprint", info.fingerprint, ""}};

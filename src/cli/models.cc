@@ -74,15 +74,15 @@ Status ListModels(const Flags& flags, const std::string& format) {
   int widest = 0;
   for (const FamilyRow* row : rows) widest = std::max(widest, static_cast<int>(row->hub_id.size()));
   if (format == "text") {
-    Print(fmt::format("{:<{}}  {:<17}  {:>6}  {:>7}  {:>8}  {}\n", "model", widest, "architecture", "pixels", "params M",
-                      "ImageNet", "licence"));
+    Print(fmt::format("{:<{}}  {:<21}  {:>6}  {:>8}  {:>8}  {}\n", "model", widest, "architecture", "pixels",
+                      "params M", "ImageNet", "licence"));
   }
   for (const FamilyRow* row : rows) {
     if (format != "text") {
       Print(format == "json" ? JsonRow(*row) : CsvRow(*row));
       continue;
     }
-    Print(fmt::format("{:<{}}  {:<17}  {:>6}  {:>8.1f}  {:>8}  {}\n", row->hub_id, widest, row->architecture,
+    Print(fmt::format("{:<{}}  {:<21}  {:>6}  {:>8.1f}  {:>8}  {}\n", row->hub_id, widest, row->architecture,
                       row->image_size, row->parameters_m, Accuracy(*row), row->license));
   }
   return Status::Ok();

@@ -13,11 +13,12 @@ Fetcher MakeFetcher(const InputOptions& options) {
   };
 }
 
-Result<std::unique_ptr<Clip>> OpenModel(const ModelOptions& options) {
-  return LoadModel(options, WithDownloadView());
+Result<std::unique_ptr<Clip>> OpenModel(const ModelOptions& options, LoadOptions load) {
+  load.resolve = WithDownloadView(load.resolve);
+  return LoadModel(options, load);
 }
 
-Result<PictureSession> StartPictures(const char* command, const PictureFlags& flags) {
+Result<PictureSession> StartPictures(const char* command, const PictureFlags& flags, const LoadOptions& load) {
   PictureSession session;
   session.runtime.threads = ThreadCount(flags.model);
   session.runtime.fetch = MakeFetcher(flags.input);
@@ -26,7 +27,7 @@ Result<PictureSession> StartPictures(const char* command, const PictureFlags& fl
   ASSIGN_OR_RETURN(session.inputs, PictureInputs::Open(flags.input, session.runtime.fetch));
   ASSIGN_OR_RETURN(session.run, Run::Start(command, flags.run));
   session.run->Connect(session.runtime);
-  ASSIGN_OR_RETURN(session.clip, OpenModel(flags.model));
+  ASSIGN_OR_RETURN(session.clip, OpenModel(flags.model, load));
   ASSIGN_OR_RETURN(session.batch, MakeBatchOptions(flags.picture, *session.clip, session.runtime));
   return session;
 }

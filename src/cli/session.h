@@ -41,9 +41,10 @@ struct PictureFlags {
 Fetcher MakeFetcher(const InputOptions& options);
 
 /// LoadModel, with a line on the terminal while it downloads.
-Result<std::unique_ptr<Clip>> OpenModel(const ModelOptions& options);
+Result<std::unique_ptr<Clip>> OpenModel(const ModelOptions& options, LoadOptions load = {});
 
-Result<PictureSession> StartPictures(const char* command, const PictureFlags& flags);
+Result<PictureSession> StartPictures(const char* command, const PictureFlags& flags,
+                                     const LoadOptions& load = {.prepare_image = true});
 
 }  // namespace diptych::cli
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 #include <set>
+#include <thread>
 #include <utility>
 
 #include "checkpoint/checkpoint.h"
@@ -189,16 +190,32 @@ Result<std::unique_ptr<Clip>> Clip::Load(const std::string& name, const LoadOpti
     return Corrupt(folder, "the stored logit_scale or logit_bias is not a finite number");
   }
 
-  if (config.builtin_tokenizer) {
-    clip->tokenizer_ = MakeClipTokenizer(config.tokenizer);
+  Status text_status;
+  const auto load_text = [&] {
+    text_status = clip->LoadTextSide();
+    if (text_status.ok() && options.prepare_text) clip->text_plan();
+  };
+  if (options.prepare_image) {
+    std::thread beside(load_text);
+    clip->image_plan();
+    beside.join();
   } else {
-    ASSIGN_OR_RETURN(clip->tokenizer_, LoadTokenizer(folder, config.tokenizer));
+    load_text();
   }
-  if (clip->tokenizer_->vocab_size() > clip->text_->info().vocab_size) {
-    return Corrupt(folder, "the tokenizer knows " + std::to_string(clip->tokenizer_->vocab_size()) +
-                               " tokens, the text tower only " + std::to_string(clip->text_->info().vocab_size));
-  }
+  RETURN_IF_ERROR(text_status);
   return clip;
+}
+
+Status Clip::LoadTextSide() {
+  if (config_.builtin_tokenizer) {
+    tokenizer_ = MakeClipTokenizer(config_.tokenizer);
+  } else {
+    ASSIGN_OR_RETURN(tokenizer_, LoadTokenizer(config_.folder, config_.tokenizer));
+  }
+  const int32_t known = tokenizer_->vocab_size(), embedded = text_->info().vocab_size;
+  if (known <= embedded) return Status::Ok();
+  return Corrupt(config_.folder, "the tokenizer knows " + std::to_string(known) + " tokens, the text tower only " +
+                                     std::to_string(embedded));
 }
 
 const std::string& Clip::fingerprint() const {

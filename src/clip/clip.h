@@ -20,6 +20,9 @@ namespace diptych {
 struct LoadOptions {
   kernels::Precision precision = kernels::Precision::kF32;
   ResolveOptions resolve;
+  /// Towers that will be used for certain: their plans are made while loading, beside each other and the tokenizer.
+  bool prepare_image = false;
+  bool prepare_text = false;
 };
 
 /// A loaded model. Const and thread safe after Load: each thread brings its own Context. A tower's plan is made at its
@@ -59,6 +62,7 @@ class Clip {
 
  private:
   Clip() = default;
+  Status LoadTextSide();  // the tokenizer, checked against the tower
   ClipConfig config_;
   LoadOptions options_;
   std::unique_ptr<Tokenizer> tokenizer_;

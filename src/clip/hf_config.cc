@@ -74,6 +74,8 @@ Status ReadText(JsonReader& text, ClipConfig& config) {
   config.tokenizer.context_length = tower.context_length;
   config.tokenizer.clean = TextClean::kNone;
   config.facts.push_back({"text tower", DescribeTransformer(tower), SourceOf(text, "hidden_size")});
+  config.facts.push_back(
+      {"context length", std::to_string(tower.context_length), SourceOf(text, "max_position_embeddings")});
   config.facts.push_back({"text activation", NameOfActivation(tower.activation), SourceOf(text, "hidden_act")});
   config.facts.push_back({"pooled text row", tower.pooling == TextPooling::kEos ? "first end token" : "largest id",
                           SourceOf(text, "eos_token_id")});

@@ -99,7 +99,9 @@ Result<ResolvedModel> ResolveModel(const std::string& name, const ResolveOptions
   if (!path_like) {
     for (const fs::path& folder : ModelFolders()) {
       const fs::path path = (folder / name).lexically_normal();
-      if (fs::is_directory(path, ignored)) return ResolvedModel{.folder = path.string()};
+      if (fs::is_directory(path, ignored)) {
+        return ResolvedModel{.folder = path.string(), .row = FamilyByHubId(name)};
+      }
       tried += (tried.empty() ? "" : ", ") + path.string();
     }
   }

@@ -129,9 +129,8 @@ TEST(Tar, SizesThatOverflowAreRefused) {
 }
 
 TEST(Tar, MalformedPaxHeadersAreRefused) {
-  for (const std::string& record :
-       {"", "5", "x path=a\n", "999 path=a\n", "3 a\n", "9 path=a\r\r", "0 =\n", " path=a\n"}) {
-    if (record.empty()) continue;
+  for (const char* record :
+       {"5", "x path=a\n", "999 path=a\n", "3 a\n", "9 path=a\r\r", "0 =\n", " path=a\n"}) {
     EXPECT_EQ(ReadAll(File("p", record, 'x') + File("a", "") + kEnd).status.code(), StatusCode::kCorrupt) << record;
   }
   EXPECT_EQ(ReadAll(File("p", std::string((1 << 20) + 1, 'x'), 'L')).status.code(), StatusCode::kLimitExceeded);
