@@ -1,5 +1,7 @@
 #include "core/tensor.h"
 
+#include <sys/mman.h>
+
 #include <cstdlib>
 #include <cstring>
 
@@ -89,11 +91,14 @@ void Tensor::Free::operator()(void* p) const {
 }
 
 Tensor Tensor::Uninitialized(DType dtype, Shape shape) {
-  constexpr size_t kAlignment = 64;
+  // Weights fill hundreds of megabytes: in small pages a quarter of a cold start goes to page faults.
+  constexpr size_t kCacheLine = 64, kHugePage = size_t{2} << 20, kLarge = size_t{4} << 20;
   const size_t bytes = TensorView(nullptr, dtype, shape).SizeBytes();
-  const size_t padded = (bytes + kAlignment) / kAlignment * kAlignment;  // not 0: an empty tensor still has an address
-  void* data = std::aligned_alloc(kAlignment, padded);
-  CHECK(data != nullptr) << " out of memory: " << padded << " bytes for " << shape;
+  const size_t alignment = bytes >= kLarge ? kHugePage : kCacheLine;
+  const size_t padded = (bytes + kCacheLine) / kCacheLine * kCacheLine;  // not 0: an empty tensor still has an address
+  void* data = nullptr;
+  CHECK(::posix_memalign(&data, alignment, padded) == 0) << " out of memory: " << padded << " bytes for " << shape;
+  if (bytes >= kLarge) ::madvise(data, padded, MADV_HUGEPAGE);  // only advice: elsewhere the pages stay small
   Tensor tensor;
   tensor.storage_.reset(data);
   tensor.view_ = MutableTensorView(data, dtype, shape);
