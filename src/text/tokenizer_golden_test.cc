@@ -1,5 +1,6 @@
 // Ids and cleaned texts of the reference libraries: tests/golden/text/texts.tsv, written by tools/golden/text.py.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <sstream>
@@ -84,7 +85,8 @@ std::vector<std::string> ClipTokens() {
 class HfFolder : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = testing::TempDir() + "/diptych_hf_" + testing::UnitTest::GetInstance()->current_test_info()->name();
+    folder_ = testing::TempDir() + "/diptych_hf_" + std::to_string(getpid()) + "_" +
+              testing::UnitTest::GetInstance()->current_test_info()->name();
     std::filesystem::create_directories(folder_);
     const std::vector<std::string> tokens = ClipTokens();
     for (size_t id = 0; id < tokens.size(); ++id) vocabulary_[tokens[id]] = id;

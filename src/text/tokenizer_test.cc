@@ -2,6 +2,7 @@
 #include "text/tokenizer.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <ctime>
 #include <filesystem>
@@ -39,7 +40,7 @@ class Files : public testing::Test {
  protected:
   void SetUp() override {
     folder_ =
-        testing::TempDir() + "/diptych_tokenizer_" + testing::UnitTest::GetInstance()->current_test_info()->name();
+        testing::TempDir() + "/diptych_tokenizer_" + std::to_string(getpid()) + "_" + testing::UnitTest::GetInstance()->current_test_info()->name();
     std::filesystem::create_directories(folder_);
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
