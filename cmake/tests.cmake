@@ -34,4 +34,7 @@ if(TARGET diptych_cli)
   add_test(NAME e2e.cli COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/e2e/cli_test.py
                                 $<TARGET_FILE:diptych_cli> ${PROJECT_SOURCE_DIR})
   set_tests_properties(e2e.cli PROPERTIES TIMEOUT 900)
+  add_test(NAME e2e.hub COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/e2e/hub_test.py
+                                $<TARGET_FILE:diptych_cli> $<TARGET_FILE:fake_hub> ${PROJECT_SOURCE_DIR})
+  set_tests_properties(e2e.hub PROPERTIES TIMEOUT 300)
 endif()

@@ -126,10 +126,17 @@ def transformers_case(case, vision, text, dtype="F32", shards=1, sparse=False):
     processor = {"size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32}, "do_center_crop": True,
                  "do_convert_rgb": True, "do_normalize": True, "do_resize": True, "resample": 3,
                  "image_mean": [0.5] * 3, "image_std": [0.25] * 3}
-    image, words = out.image_embeds, out.text_embeds
-    write(case, {"config.json": raw, "preprocessor_config.json": processor}, tensors, dtype, image, words,
-          out.logits_per_image, shards=shards,
-          ids=[tokenizer(t, truncation=True, max_length=32)["input_ids"] for t in TEXTS])
+    ids = [tokenizer(t, truncation=True, max_length=32)["input_ids"] for t in TEXTS]
+    # The well-known example: two prompts, one picture, through transformers' Pillow processor.
+    from PIL import Image
+    from transformers import CLIPImageProcessorPil
+
+    cat = Image.open(pathlib.Path(__file__).resolve().parents[2] / "examples" / "cat.png")
+    prompts = {k: v[:2] for k, v in inputs.items()}
+    seen = CLIPImageProcessorPil(**processor)(images=cat, return_tensors="pt")["pixel_values"]
+    cat_probabilities = model(pixel_values=seen, **prompts).logits_per_image.softmax(1)[0].tolist()
+    write(case, {"config.json": raw, "preprocessor_config.json": processor}, tensors, dtype, out.image_embeds,
+          out.text_embeds, out.logits_per_image, shards=shards, ids=ids, cat_probabilities=cat_probabilities)
 
 
 if __name__ == "__main__":
