@@ -1,11 +1,6 @@
-// In the steady state nothing of ours allocates: every operator new of the process is counted, except where oneDNN
-// itself calls it (its execution makes a small table of arguments each time).
-#include <dlfcn.h>
+// In the steady state no kernel allocates.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
 #include <numeric>
 
 #include "kernels/attention.h"
@@ -14,64 +9,12 @@
 #include "kernels/pool.h"
 #include "kernels/softmax.h"
 #include "kernels/test_util.h"
-
-namespace {
-
-std::atomic<bool> counting{false};
-std::atomic<int64_t> count{0};
-
-const void* LibraryOf(const void* address) {
-  Dl_info info;
-  return dladdr(address, &info) != 0 ? info.dli_fbase : nullptr;
-}
-
-void* CountedAllocation(size_t bytes, const void* caller) {
-  if (counting) {
-    static const void* const library = LibraryOf(dlsym(RTLD_DEFAULT, "dnnl_version"));
-    if (LibraryOf(caller) != library) ++count;
-  }
-  void* memory = std::malloc(bytes);
-  if (memory == nullptr) std::abort();
-  return memory;
-}
-
-}  // namespace
-
-void* operator new(size_t bytes) {
-  return CountedAllocation(bytes, __builtin_return_address(0));
-}
-void* operator new[](size_t bytes) {
-  return CountedAllocation(bytes, __builtin_return_address(0));
-}
-void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete[](void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, size_t) noexcept {
-  std::free(memory);
-}
-void operator delete[](void* memory, size_t) noexcept {
-  std::free(memory);
-}
+#include "support/allocation_counter.h"
 
 namespace diptych::kernels {
 namespace {
 
-// Allocations of the second of two equal calls. The arena's blocks are not operator new; its capacity must stay.
-template <class F>
-int64_t AllocationsOf(Context& context, const F& f) {
-  f();
-  f();
-  const size_t capacity = context.arena().capacity();
-  count = 0;
-  counting = true;
-  f();
-  counting = false;
-  EXPECT_EQ(context.arena().capacity(), capacity);
-  return count;
-}
+using testing_support::AllocationsOf;
 
 class Allocation : public testing::TestWithParam<int> {
  protected:
