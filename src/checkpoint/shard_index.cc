@@ -5,7 +5,7 @@
 #include <string_view>
 #include <utility>
 
-#include "checkpoint/json_scanner.h"
+#include "core/json_scanner.h"
 #include "checkpoint/safetensors_header.h"
 #include "core/file.h"
 

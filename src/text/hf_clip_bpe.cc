@@ -93,24 +93,11 @@ Status CheckSplit(JsonReader& file) {
   return pattern == kSplit && removed && inverted && plain ? Status::Ok() : wrong;
 }
 
-Result<std::vector<std::pair<std::string, std::string>>> ReadMerges(const JsonReader& model) {
+Status CheckMerges(const JsonReader& model, const HfJson& tables) {
   const auto list = model.json().find("merges");
   if (list == model.json().end() || !list->is_array()) return Corrupt(model.where(), "field \"merges\" is not a list");
-  std::vector<std::pair<std::string, std::string>> merges;
-  merges.reserve(list->size());
-  for (const Json& item : *list) {
-    if (item.is_array() && item.size() == 2 && item[0].is_string() && item[1].is_string()) {
-      merges.emplace_back(item[0].get<std::string>(), item[1].get<std::string>());
-      continue;
-    }
-    const std::string line = item.is_string() ? item.get<std::string>() : "";
-    const size_t space = line.find(' ');
-    if (space == std::string::npos || line.find(' ', space + 1) != std::string::npos) {
-      return Corrupt(model.where(), "merge " + std::to_string(merges.size()) + " is not two tokens");
-    }
-    merges.emplace_back(line.substr(0, space), line.substr(space + 1));
-  }
-  return merges;
+  if (!tables.bad_merge) return Status::Ok();
+  return Corrupt(model.where(), "merge " + std::to_string(*tables.bad_merge) + " is not two tokens");
 }
 
 Bpe::Alphabet MakeAlphabet(const Vocabulary& vocabulary, const std::string& unknown) {
@@ -131,20 +118,20 @@ Bpe::Alphabet MakeAlphabet(const Vocabulary& vocabulary, const std::string& unkn
 
 }  // namespace
 
-Result<std::unique_ptr<HfModel>> MakeClipBpe(const Vocabulary& vocabulary,
-                                             const std::vector<std::pair<std::string, std::string>>& merges,
+Result<std::unique_ptr<HfModel>> MakeClipBpe(const Vocabulary& vocabulary, const MergeTexts& merges,
                                              const std::string& unknown, const std::string& where) {
   const Bpe::Alphabet alphabet = MakeAlphabet(vocabulary, unknown);
   std::vector<BpeMerge> ids;
   ids.reserve(merges.size());
-  for (const auto& [left, right] : merges) {
-    const auto left_id = vocabulary.Find(left), right_id = vocabulary.Find(right);
-    const auto result = vocabulary.Find(left + right);
-    if (!left_id || !right_id || !result) {
-      return Corrupt(where, "merge " + std::to_string(ids.size()) + " (\"" + left + " " + right +
-                                "\") names a token that the vocabulary lacks");
+  for (size_t i = 0; i < merges.size(); ++i) {
+    const auto left = vocabulary.Find(merges.left(i)), right = vocabulary.Find(merges.right(i));
+    const auto result = vocabulary.Find(merges.joined(i));
+    if (!left || !right || !result) {
+      const std::string pair = std::string(merges.left(i)) + " " + std::string(merges.right(i));
+      return Corrupt(where,
+                     "merge " + std::to_string(i) + " (\"" + pair + "\") names a token that the vocabulary lacks");
     }
-    ids.push_back({*left_id, *right_id, *result});
+    ids.push_back({*left, *right, *result});
   }
   // Nearly always it is the vocabulary that is built in, whose whole words are known.
   std::shared_ptr<const Bpe> bpe;
@@ -156,7 +143,7 @@ Result<std::unique_ptr<HfModel>> MakeClipBpe(const Vocabulary& vocabulary,
   return std::unique_ptr<HfModel>(std::make_unique<ClipBpeModel>(std::move(bpe)));
 }
 
-Result<std::unique_ptr<HfModel>> ReadClipBpe(JsonReader& file, const Vocabulary& vocabulary) {
+Result<std::unique_ptr<HfModel>> ReadClipBpe(JsonReader& file, const Vocabulary& vocabulary, const HfJson& tables) {
   JsonReader model = file.Object("model");
   const std::string unknown = model.String("unk_token", "");
   const std::string suffix = model.String("end_of_word_suffix", "");
@@ -173,8 +160,8 @@ Result<std::unique_ptr<HfModel>> ReadClipBpe(JsonReader& file, const Vocabulary&
   RETURN_IF_ERROR(
       CheckNormalizer(normalizer == file.json().end() ? Json() : *normalizer, file.where() + ": normalizer"));
   RETURN_IF_ERROR(CheckSplit(file));
-  ASSIGN_OR_RETURN(const auto merges, ReadMerges(model));
-  return MakeClipBpe(vocabulary, merges, unknown, model.where());
+  RETURN_IF_ERROR(CheckMerges(model, tables));
+  return MakeClipBpe(vocabulary, tables.merges, unknown, model.where());
 }
 
 }  // namespace diptych

@@ -153,9 +153,9 @@ Status ReadPostProcessor(JsonReader& file, const Vocabulary& vocabulary, HfParts
   return Status::Ok();
 }
 
-Result<std::vector<std::pair<std::string, std::string>>> LoadMerges(const std::string& path) {
+Result<MergeTexts> LoadMerges(const std::string& path) {
   ASSIGN_OR_RETURN(const std::string text, ReadFile(path, size_t{64} << 20));
-  std::vector<std::pair<std::string, std::string>> merges;
+  MergeTexts merges;
   size_t number = 0;
   for (size_t begin = 0; begin < text.size(); ++number) {
     const size_t end = std::min(text.find('\n', begin), text.size());
@@ -167,7 +167,7 @@ Result<std::vector<std::pair<std::string, std::string>>> LoadMerges(const std::s
     if (space == std::string_view::npos || line.find(' ', space + 1) != std::string_view::npos) {
       return Corrupt(path, "line " + std::to_string(number + 1) + " is not two tokens");
     }
-    merges.emplace_back(line.substr(0, space), line.substr(space + 1));
+    merges.Add(line.substr(0, space), line.substr(space + 1));
   }
   return merges;
 }
@@ -178,27 +178,10 @@ std::string Describe(const char* kind, int32_t vocab_size, const char* file) {
 
 }  // namespace
 
-Result<Vocabulary> ReadVocabulary(const JsonReader& object, int32_t& vocab_size) {
-  RETURN_IF_ERROR(object.Check());
-  Vocabulary vocabulary;
-  vocabulary.Reserve(object.json().size());
-  for (auto it = object.json().begin(); it != object.json().end(); ++it) {
-    const Json& id = it.value();
-    if (!id.is_number_unsigned() || id.get<uint64_t>() > static_cast<uint64_t>(kMaxTokenId)) {
-      return Corrupt(object.where(),
-                     "the id of \"" + it.key() + "\" is not a number from 0 to " + std::to_string(kMaxTokenId));
-    }
-    vocabulary.Add(it.key(), id.get<int32_t>());
-    vocab_size = std::max(vocab_size, id.get<int32_t>() + 1);
-  }
-  if (vocabulary.size() == 0) return Corrupt(object.where(), "has no tokens");
-  return vocabulary;
-}
-
 Result<std::unique_ptr<Tokenizer>> LoadTokenizerJson(const std::string& folder, const TokenizerOptions& options) {
   const std::string path = folder + "/tokenizer.json";
-  ASSIGN_OR_RETURN(const Json json, LoadJson(path));
-  JsonReader file(json, path);
+  ASSIGN_OR_RETURN(HfJson loaded, LoadTokenizerJsonFile(path));
+  JsonReader file(loaded.json, path);
   JsonReader model = file.Object("model");
   const std::string type = model.String("type", "");
   RETURN_IF_ERROR(file.Check());
@@ -207,8 +190,12 @@ Result<std::unique_ptr<Tokenizer>> LoadTokenizerJson(const std::string& folder, 
   if (!is_bpe && type != "WordPiece") {
     return Unsupported(model.where(), "is of type \"" + type + "\"", "WordPiece and BPE are supported");
   }
+  const JsonReader vocab = model.Object("vocab");
+  RETURN_IF_ERROR(vocab.Check());
+  if (loaded.vocabulary.size() == 0) return Corrupt(vocab.where(), "has no tokens");
+  Vocabulary vocabulary = std::move(loaded.vocabulary);
   HfParts parts;
-  ASSIGN_OR_RETURN(Vocabulary vocabulary, ReadVocabulary(model.Object("vocab"), parts.vocab_size));
+  parts.vocab_size = loaded.vocab_size;
   RETURN_IF_ERROR(ReadAddedTokens(file, parts.added, parts.vocab_size));
   for (const AddedToken& token : parts.added) vocabulary.Add(token.content, token.id);
   ASSIGN_OR_RETURN(const SpecialTokens special, LoadSpecialTokens(folder));
@@ -217,7 +204,7 @@ Result<std::unique_ptr<Tokenizer>> LoadTokenizerJson(const std::string& folder, 
   TokenizerOptions with_pad = options;
   with_pad.pad_id = PadId(special, vocabulary, parts.added, options.pad_id);
   if (is_bpe) {
-    ASSIGN_OR_RETURN(parts.model, ReadClipBpe(file, vocabulary));
+    ASSIGN_OR_RETURN(parts.model, ReadClipBpe(file, vocabulary, loaded));
   } else {
     ASSIGN_OR_RETURN(parts.model, ReadWordPiece(file, std::move(vocabulary)));
   }
@@ -228,9 +215,10 @@ Result<std::unique_ptr<Tokenizer>> LoadTokenizerJson(const std::string& folder, 
 
 Result<std::unique_ptr<Tokenizer>> LoadVocabAndMerges(const std::string& folder, const TokenizerOptions& options) {
   const std::string path = folder + "/vocab.json", merges_path = folder + "/merges.txt";
-  ASSIGN_OR_RETURN(const Json json, LoadJson(path));
+  ASSIGN_OR_RETURN(const HfJson loaded, LoadVocabularyFile(path));
+  const Vocabulary& vocabulary = loaded.vocabulary;
   HfParts parts;
-  ASSIGN_OR_RETURN(const Vocabulary vocabulary, ReadVocabulary(JsonReader(json, path), parts.vocab_size));
+  parts.vocab_size = loaded.vocab_size;
   ASSIGN_OR_RETURN(const auto merges, LoadMerges(merges_path));
   SpecialTokens special;
   special["bos_token"].content = "<|startoftext|>";

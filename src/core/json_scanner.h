@@ -1,6 +1,7 @@
-// A strict reader of JSON text that builds nothing: headers of checkpoints are untrusted and may be 100 MB long.
-#ifndef DIPTYCH_CHECKPOINT_JSON_SCANNER_H_
-#define DIPTYCH_CHECKPOINT_JSON_SCANNER_H_
+// A strict reader of JSON text that builds nothing: headers of checkpoints are untrusted and may be 100 MB long, and
+// vocabularies go straight into their tables.
+#ifndef DIPTYCH_CORE_JSON_SCANNER_H_
+#define DIPTYCH_CORE_JSON_SCANNER_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +17,8 @@ class JsonScanner {
  public:
   explicit JsonScanner(std::string_view text) : text_(text) {}
 
+  /// The next byte that is not white space; 0 at the end.
+  char Peek();
   /// Takes `c` if it is next. Not taking it is no error.
   bool Take(char c);
   /// Takes `c`, which must be next.
@@ -48,4 +51,4 @@ class JsonScanner {
 
 }  // namespace diptych
 
-#endif  // DIPTYCH_CHECKPOINT_JSON_SCANNER_H_
+#endif  // DIPTYCH_CORE_JSON_SCANNER_H_

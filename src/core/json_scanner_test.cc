@@ -1,4 +1,4 @@
-#include "checkpoint/json_scanner.h"
+#include "core/json_scanner.h"
 
 #include <gtest/gtest.h>
 

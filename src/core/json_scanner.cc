@@ -1,4 +1,4 @@
-#include "checkpoint/json_scanner.h"
+#include "core/json_scanner.h"
 
 #include <utility>
 
@@ -7,6 +7,11 @@ namespace {
 
 bool IsDigit(char c) {
   return c >= '0' && c <= '9';
+}
+
+// ASCII that stands for itself in a string.
+bool IsPlain(char c) {
+  return c >= 0x20 && c != '"' && c != '\\';
 }
 
 // Bytes of the UTF-8 sequence at the front of `text`, or 0 where it is malformed (Unicode, table 3-7: overlong forms,
@@ -48,6 +53,11 @@ void JsonScanner::SkipSpace() {
   }
 }
 
+char JsonScanner::Peek() {
+  SkipSpace();
+  return at_ < text_.size() ? text_[at_] : '\0';
+}
+
 bool JsonScanner::Take(char c) {
   SkipSpace();
   if (at_ == text_.size() || text_[at_] != c) return false;
@@ -63,6 +73,11 @@ bool JsonScanner::String(std::string* value) {
   value->clear();
   if (!Take('"')) return Fail("expected a string");
   while (at_ < text_.size()) {
+    size_t end = at_;
+    while (end < text_.size() && IsPlain(text_[end])) ++end;
+    value->append(text_, at_, end - at_);
+    at_ = end;
+    if (at_ == text_.size()) break;
     const char c = text_[at_];
     if (c == '"') return ++at_, true;
     if (c == '\\') {
