@@ -77,7 +77,8 @@ class HubTest(unittest.TestCase):
         self.addCleanup(self.home.cleanup)
 
     def run_program(self, *arguments, code=0, offline=False):
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("DIPTYCH_", "HF_")) and "proxy" not in k}
+        hidden = ("DIPTYCH_", "HF_")
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(hidden) and "proxy" not in k}
         environment |= {"HF_HOME": self.home.name, "HF_ENDPOINT": self.url}
         if offline:
             environment["HF_HUB_OFFLINE"] = "1"
