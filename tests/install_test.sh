@@ -11,7 +11,8 @@ fail() { echo "install_test.sh: $*" >&2; exit 1; }
 
 compiler=$(sed -n 's/^CMAKE_CXX_COMPILER:[A-Z]*=//p' "$build/CMakeCache.txt")
 cmake --install "$build" --prefix "$prefix" >/dev/null
-cmake -S "$source/tests/install" -B "$scratch/user" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_CXX_COMPILER="$compiler"
+cmake -G Ninja -S "$source/tests/install" -B "$scratch/user" \
+  -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_CXX_COMPILER="$compiler"
 cmake --build "$scratch/user"
 
 for program in "$prefix/bin/diptych" "$prefix/lib/libdiptych.so" "$scratch/user/classify"; do
