@@ -3,6 +3,7 @@
 #define DIPTYCH_CORE_CONTEXT_H_
 
 #include "core/arena.h"
+#include "core/precision.h"
 #include "core/tensor.h"
 
 namespace diptych {
@@ -14,19 +15,23 @@ enum class Mode { kInference, kTraining };
 /// threads = 1; for a lone small batch, one context with all cores.
 class Context {
  public:
-  explicit Context(int threads = 1, Mode mode = Mode::kInference) : threads_(threads), mode_(mode) {
+  explicit Context(int threads = 1, Mode mode = Mode::kInference, Precision precision = Precision::kF32)
+      : threads_(threads), mode_(mode), precision_(precision) {
     CHECK_GE(threads, 1);
   }
 
   Arena& arena() { return arena_; }
   int threads() const { return threads_; }
   Mode mode() const { return mode_; }
+  /// Of a training pass's products. Plans carry their own: they were packed for it.
+  Precision precision() const { return precision_; }
   Device device() const { return Device::kHost; }
 
  private:
   Arena arena_;
   int threads_;
   Mode mode_;
+  Precision precision_;
 };
 
 }  // namespace diptych

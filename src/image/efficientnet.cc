@@ -190,16 +190,22 @@ class EfficientNet : public ImageTower {
 
   const ImageTowerInfo& info() const override { return info_; }
 
-  void Visit(const nn::ParamVisitor& visit) override {
+  /// The stem, the stages, the head.
+  int group_count() const override { return static_cast<int>(stages_.size()) + 2; }
+
+  void VisitGroup(int group, const nn::ParamVisitor& visit) override {
     const std::string trunk = "visual.trunk.";
-    stem_.Visit(visit, trunk + "conv_stem.", trunk + "bn1.");
-    for (size_t s = 0; s < stages_.size(); ++s) {
-      for (size_t i = 0; i < stages_[s].size(); ++i) {
-        stages_[s][i].Visit(visit, trunk + "blocks." + std::to_string(s) + "." + std::to_string(i) + ".");
-      }
+    const int stages = static_cast<int>(stages_.size());
+    if (group == 0) {
+      stem_.Visit(visit, trunk + "conv_stem.", trunk + "bn1.");
+    } else if (group <= stages) {
+      std::vector<InvertedResidual>& blocks = stages_[static_cast<size_t>(group - 1)];
+      const std::string stage = trunk + "blocks." + std::to_string(group - 1) + ".";
+      for (size_t i = 0; i < blocks.size(); ++i) blocks[i].Visit(visit, stage + std::to_string(i) + ".");
+    } else {
+      head_.Visit(visit, trunk + "conv_head.", trunk + "bn2.");
+      projection_.Visit(visit, "visual.head.proj.");
     }
-    head_.Visit(visit, trunk + "conv_head.", trunk + "bn2.");
-    projection_.Visit(visit, "visual.head.proj.");
   }
 
   std::unique_ptr<ImageTowerPlan> Prepare(Precision precision) const override {

@@ -124,16 +124,21 @@ class Vit : public ImageTower {
 
   const ImageTowerInfo& info() const override { return info_; }
 
-  void Visit(const nn::ParamVisitor& visit) override {
-    visit("visual.conv1.weight", patch_);
-    visit("visual.class_embedding", class_embedding_);
-    visit("visual.positional_embedding", positions_);
-    if (config_.pre_norm) norm_pre_.Visit(visit, "visual.ln_pre.");
-    for (size_t i = 0; i < blocks_.size(); ++i) {
-      blocks_[i].Visit(visit, "visual.transformer.resblocks." + std::to_string(i) + ".");
+  int group_count() const override { return config_.layers + 2; }
+
+  void VisitGroup(int group, const nn::ParamVisitor& visit) override {
+    if (group == 0) {
+      visit("visual.conv1.weight", patch_);
+      visit("visual.class_embedding", class_embedding_);
+      visit("visual.positional_embedding", positions_);
+      if (config_.pre_norm) norm_pre_.Visit(visit, "visual.ln_pre.");
+    } else if (group <= config_.layers) {
+      const std::string index = std::to_string(group - 1);
+      blocks_[static_cast<size_t>(group - 1)].Visit(visit, "visual.transformer.resblocks." + index + ".");
+    } else {
+      norm_post_.Visit(visit, "visual.ln_post.");
+      visit("visual.proj", projection_.w);
     }
-    norm_post_.Visit(visit, "visual.ln_post.");
-    visit("visual.proj", projection_.w);
   }
 
   std::unique_ptr<ImageTowerPlan> Prepare(Precision precision) const override {

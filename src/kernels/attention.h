@@ -33,6 +33,17 @@ struct AttentionShape {
 /// y (sum of q_lengths, NH*HD), dense.
 void Attention(Context& context, const AttentionInput& input, const AttentionShape& shape, float* y);
 
+/// Where the gradients go, rows as those of q, k and v: each is written whole, in columns [0, NH*HD) of its rows.
+struct AttentionGradients {
+  float* dq = nullptr;  // row stride q_stride of the input
+  float* dk = nullptr;  // row stride kv_stride
+  float* dv = nullptr;  // row stride kv_stride
+};
+/// dy as Attention's y, which it needs too. The probabilities are computed again from q and k: keeping them would take
+/// more memory than all else. REQUIRES: no prefix.
+void AttentionBackward(Context& context, const AttentionInput& input, const AttentionShape& shape, const float* y,
+                       const float* dy, const AttentionGradients& gradients);
+
 }  // namespace diptych::kernels
 
 #endif  // DIPTYCH_KERNELS_ATTENTION_H_

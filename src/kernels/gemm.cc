@@ -89,7 +89,8 @@ void RunProduct(Context& context, const float* x, int64_t m, const PackedWeight&
   }
 }
 
-PackedWeight PackLinear(TensorView w, WeightOrder order, Precision) {
+PackedWeight PackLinear(TensorView w, WeightOrder order, Precision precision) {
+  CHECK(precision == Precision::kF32) << " inference in another precision";
   CHECK_EQ(w.shape().rank(), 2);
   const bool out_in = order == WeightOrder::kOutIn;
   const int64_t n = w.shape()[out_in ? 0 : 1], k = w.shape()[out_in ? 1 : 0];

@@ -6,10 +6,11 @@
 #include <cstdint>
 #include <memory>
 
+#include "core/precision.h"
+
 namespace diptych::kernels {
 
-/// The arithmetic of a plan's matrix products and convolutions.
-enum class Precision : uint8_t { kF32 };
+using diptych::Precision;
 
 /// Opaque and immutable: layout, scales and the primitives built for it are known to kernels/ alone. Copies share the
 /// same memory; any number of threads may use it at once.

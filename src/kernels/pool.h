@@ -26,6 +26,12 @@ void AveragePool(Context& context, const float* x, const MapShape& shape, int k,
 /// y[i] = table[ids[i]]: table (V, D) in fp32, fp16 or bf16, y (M, D) in fp32. REQUIRES: 0 <= id < V.
 void GatherRows(TensorView table, std::span<const int32_t> ids, float* y);
 
+/// GatherRows' backward: dtable[ids[i]] += dy[i], (V, D) and (M, D), in the order of the rows.
+void ScatterAddRows(std::span<const int32_t> ids, const float* dy, int64_t d, float* dtable);
+
+/// MeanPool's backward: each row of sequence b gets dy[b] / length. dx (sum of lengths, D) is written.
+void MeanPoolBackward(const float* dy, std::span<const int32_t> lengths, int64_t d, float* dx);
+
 /// y += x over n values.
 void Add(const float* x, int64_t n, float* y);
 

@@ -1,5 +1,6 @@
 #include "nn/param.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/file.h"
@@ -51,6 +52,25 @@ std::vector<float> Param::ToFloats() const {
 float Param::Scalar() const {
   CHECK_EQ(shape_.NumElements(), 1) << shape_;
   return ToFloats()[0];
+}
+
+void Param::Train() {
+  MutableValue();
+  if (grad_.empty()) grad_ = Tensor(DType::kF32, shape_);
+}
+
+const float* Param::floats() const {
+  CHECK(owned_ != nullptr) << " a parameter of shape " << shape_ << " was not prepared for training";
+  return owned_->data<float>();
+}
+
+float* Param::grad() {
+  CHECK(trains()) << " a parameter of shape " << shape_;
+  return grad_.mutable_data<float>();
+}
+
+void Param::ZeroGrad() {
+  if (trains()) std::fill_n(grad(), shape_.NumElements(), 0.0f);
 }
 
 void Param::Consume(const std::function<void(TensorView)>& f) const {

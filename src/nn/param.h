@@ -51,6 +51,18 @@ class Param {
   /// The value of a parameter with one element.
   float Scalar() const;
 
+  /// Prepares for training: the value becomes fp32 in one piece, the gradient starts as zeros.
+  void Train();
+  /// A parameter that does not train keeps its value and has no gradient.
+  void Freeze() { grad_ = Tensor(); }
+  bool trains() const { return !grad_.empty(); }
+
+  /// The value of a training pass. REQUIRES: fp32 in one piece, as after Train() or MutableValue().
+  const float* floats() const;
+  /// What the backward passes since ZeroGrad() added up, in shape(). REQUIRES: trains().
+  float* grad();
+  void ZeroGrad();
+
   /// Calls f(TensorView) with the value in one piece, converting only where it is in several, then gives the pages of a
   /// mapped value back to the system: what packs a weight needs it once.
   void Consume(const std::function<void(TensorView)>& f) const;
@@ -60,6 +72,7 @@ class Param {
   Role role_ = Role::kWeight;
   std::vector<SharedView> parts_;
   Tensor* owned_ = nullptr;  // the tensor behind parts_[0], once written to
+  Tensor grad_;              // of shape_, or empty
   uint64_t version_ = 0;
 };
 

@@ -139,24 +139,27 @@ class Bert : public TextTower {
 
   const TextTowerInfo& info() const override { return info_; }
 
-  void Visit(const nn::ParamVisitor& visit) override {
-    const std::string embeddings = "text.transformer.embeddings.";
-    visit(embeddings + "word_embeddings.weight", words_);
-    visit(embeddings + "position_embeddings.weight", positions_);
-    visit(embeddings + "token_type_embeddings.weight", types_);
-    embedding_norm_.Visit(visit, embeddings + "LayerNorm.");
-    for (size_t i = 0; i < blocks_.size(); ++i) {
-      const std::string layer = "text.transformer.encoder.layer." + std::to_string(i) + ".";
-      nn::Block& block = blocks_[i];
+  int group_count() const override { return config_.layers + 2; }
+
+  void VisitGroup(int group, const nn::ParamVisitor& visit) override {
+    if (group == 0) {
+      const std::string embeddings = "text.transformer.embeddings.";
+      visit(embeddings + "word_embeddings.weight", words_);
+      visit(embeddings + "position_embeddings.weight", positions_);
+      visit(embeddings + "token_type_embeddings.weight", types_);
+      embedding_norm_.Visit(visit, embeddings + "LayerNorm.");
+    } else if (group <= config_.layers) {
+      const std::string layer = "text.transformer.encoder.layer." + std::to_string(group - 1) + ".";
+      nn::Block& block = blocks_[static_cast<size_t>(group - 1)];
       block.attention.qkv.Visit(visit, layer + "attention.self.qkv.");
       block.attention.out.Visit(visit, layer + "attention.output.dense.");
       block.norm1.Visit(visit, layer + "attention.output.LayerNorm.");
       block.mlp.fc1.Visit(visit, layer + "intermediate.dense.");
       block.mlp.fc2.Visit(visit, layer + "output.dense.");
       block.norm2.Visit(visit, layer + "output.LayerNorm.");
-    }
-    if (config_.projection == BertProjection::kLinear) projection_.Visit(visit, "text.proj.");
-    if (config_.projection == BertProjection::kMlp) {
+    } else if (config_.projection == BertProjection::kLinear) {
+      projection_.Visit(visit, "text.proj.");
+    } else if (config_.projection == BertProjection::kMlp) {
       projection_mlp_.fc1.Visit(visit, "text.proj.0.");
       projection_mlp_.fc2.Visit(visit, "text.proj.2.");
     }

@@ -15,6 +15,7 @@
 #include "core/tensor.h"
 #include "kernels/packed_weight.h"
 #include "nn/param.h"
+#include "nn/tower_cache.h"
 #include "text/bert_config.h"
 #include "text/transformer_config.h"
 
@@ -73,9 +74,24 @@ class TextTower {
   virtual ~TextTower() = default;
   virtual const TextTowerInfo& info() const = 0;
   /// Names are open_clip's ("text. ...", or without the prefix for its built-in tower).
-  virtual void Visit(const nn::ParamVisitor& visit) = 0;
+  void Visit(const nn::ParamVisitor& visit) {
+    for (int group = 0; group < group_count(); ++group) VisitGroup(group, visit);
+  }
+  /// The parameters by depth: 0 the embedding or stem, then a group a block, the last one what comes after the blocks.
+  /// Freezing, layer-wise rates and the order of gradients follow it.
+  virtual int group_count() const = 0;
+  virtual void VisitGroup(int group, const nn::ParamVisitor& visit) = 0;
   /// REQUIRES: every parameter has a value. The plan shares the embedding tables' mapping with the module.
   virtual std::unique_ptr<TextTowerPlan> Prepare(kernels::Precision precision) const = 0;
+
+  /// The training pass: -> pooled (B, E), before L2 normalisation. With a cache it keeps what Backward needs; null:
+  /// nothing is kept (a locked tower, or the first pass of gradient caching).
+  /// REQUIRES: every parameter fp32 in one piece.
+  virtual void Forward(Context& context, const TextInput& input, float* pooled, nn::TowerCache* cache);
+  /// dpooled (B, E), of the pass that filled `cache`: adds to the gradient of every parameter that trains and computes
+  /// no more than these need: it stops above the lowest group in which one does. `done` may be empty.
+  virtual void Backward(Context& context, const float* dpooled, nn::TowerCache& cache, const nn::GroupDone& done);
+  virtual std::unique_ptr<nn::TowerCache> MakeCache(const nn::CacheOptions& options) const;
 };
 
 using TextTowerConfig = std::variant<TransformerConfig, BertConfig>;

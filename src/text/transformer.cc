@@ -165,15 +165,20 @@ class Transformer : public TextTower {
 
   const TextTowerInfo& info() const override { return info_; }
 
-  void Visit(const nn::ParamVisitor& visit) override {
-    visit("token_embedding.weight", words_);
-    visit("positional_embedding", positions_);
-    for (size_t i = 0; i < blocks_.size(); ++i) {
-      blocks_[i].Visit(visit, "transformer.resblocks." + std::to_string(i) + ".");
+  int group_count() const override { return config_.layers + 2; }
+
+  void VisitGroup(int group, const nn::ParamVisitor& visit) override {
+    if (group == 0) {
+      visit("token_embedding.weight", words_);
+      visit("positional_embedding", positions_);
+    } else if (group <= config_.layers) {
+      const std::string index = std::to_string(group - 1);
+      blocks_[static_cast<size_t>(group - 1)].Visit(visit, "transformer.resblocks." + index + ".");
+    } else {
+      norm_final_.Visit(visit, "ln_final.");
+      if (config_.projection == TextProjection::kMatrix) visit("text_projection", projection_.w);
+      if (config_.projection == TextProjection::kLinear) projection_.Visit(visit, "text_projection.");
     }
-    norm_final_.Visit(visit, "ln_final.");
-    if (config_.projection == TextProjection::kMatrix) visit("text_projection", projection_.w);
-    if (config_.projection == TextProjection::kLinear) projection_.Visit(visit, "text_projection.");
   }
 
   std::unique_ptr<TextTowerPlan> Prepare(Precision precision) const override {
