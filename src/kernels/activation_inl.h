@@ -67,6 +67,69 @@ struct GeluTanh {
   }
 };
 
+// Their derivatives. At a kink it is 0, and for NaN as for what is between the kinks, as in torch.
+struct IdentityDerivative {
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, V) const {
+    return hn::Set(d, 1.0f);
+  }
+};
+
+struct ReluDerivative {
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, V x) const {
+    return hn::IfThenZeroElse(hn::Le(x, hn::Zero(d)), hn::Set(d, 1.0f));
+  }
+};
+
+struct Relu6Derivative {
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, V x) const {
+    const auto outside = hn::Or(hn::Le(x, hn::Zero(d)), hn::Ge(x, hn::Set(d, 6.0f)));
+    return hn::IfThenZeroElse(outside, hn::Set(d, 1.0f));
+  }
+};
+
+// Of x s(z): s + x z' s (1 - s), s = sigmoid(z). 1 - s as e^-z s: without the cancellation near 1. Beyond |z| = 64 it
+// is 0 or 1 in fp32, and the factors would overflow.
+template <class D, class V>
+HWY_INLINE V TimesSigmoidDerivative(D d, V x, V z, V dz) {
+  const V one = hn::Set(d, 1.0f);
+  const V e = Exp(d, hn::Neg(z));
+  const V s = hn::Div(one, hn::Add(one, e));
+  const V inside = hn::MulAdd(hn::Mul(hn::Mul(x, dz), s), hn::Mul(e, s), s);
+  const V saturated = hn::IfThenElseZero(hn::Gt(z, hn::Zero(d)), one);
+  return hn::IfThenElse(hn::Ge(hn::Abs(z), hn::Set(d, 64.0f)), saturated, inside);
+}
+
+struct QuickGeluDerivative {
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, V x) const {
+    const V slope = hn::Set(d, 1.702f);
+    return TimesSigmoidDerivative(d, x, hn::Mul(x, slope), slope);
+  }
+};
+
+// (1 + erf(x / sqrt(2))) / 2 + x e^(-x^2 / 2) / sqrt(2 pi)
+struct GeluDerivative {
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, V x) const {
+    const V half = hn::Set(d, 0.5f);
+    const V distribution = hn::MulAdd(half, Erf(d, hn::Mul(x, hn::Set(d, 0.70710678118654752f))), half);
+    const V density = hn::Mul(hn::Set(d, 0.39894228040143268f), Exp(d, hn::Mul(hn::Mul(x, x), hn::Neg(half))));
+    return hn::MulAdd(x, density, distribution);
+  }
+};
+
+struct GeluTanhDerivative {
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, V x) const {
+    const V c = hn::Set(d, 1.5957691216057308f), x2 = hn::Mul(x, x);
+    const V z = hn::Mul(x, hn::MulAdd(x2, hn::Set(d, 0.044715f * 1.5957691216057308f), c));
+    return TimesSigmoidDerivative(d, x, z, hn::MulAdd(x2, hn::Set(d, 3.0f * 0.044715f * 1.5957691216057308f), c));
+  }
+};
+
 }  // namespace diptych::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -85,6 +85,67 @@ TEST(Activate, SpecialValuesFollowTorch) {
   });
 }
 
+TEST(Activate, OutOfPlaceIsTheSame) {
+  const std::vector<float> x = Random(40001, 1);
+  for (const Activation activation : kAll) {
+    std::vector<float> in_place = x, y(x.size());
+    Context context(2);
+    Activate(context, activation, in_place.data(), static_cast<int64_t>(x.size()));
+    Activate(context, activation, x.data(), static_cast<int64_t>(x.size()), y.data());
+    EXPECT_EQ(y, in_place);
+  }
+}
+
+TEST(ActivateBackward, AccurateOverTheWholeRange) {
+  ForEachTarget([] {
+    const std::vector<float> x = DenseRange(), dy(x.size(), 2.0f);
+    for (const Activation activation : kAll) {
+      std::vector<float> dx(x.size());
+      Context context(2);
+      ActivateBackward(context, activation, x.data(), dy.data(), static_cast<int64_t>(x.size()), dx.data());
+      double worst = 0.0;
+      for (size_t i = 0; i < x.size(); ++i) {
+        worst = std::max(worst, std::abs(dx[i] - 2.0 * reference::ActivateDerivative(activation, x[i])));
+      }
+      EXPECT_LT(worst, 3e-6) << static_cast<int>(activation);
+      std::vector<float> in_place = dy;
+      ActivateBackward(context, activation, x.data(), in_place.data(), static_cast<int64_t>(x.size()), in_place.data());
+      EXPECT_EQ(in_place, dx);
+    }
+  });
+}
+
+TEST(ActivateBackward, IsTheDerivative) {
+  for (const Activation activation : kAll) {
+    for (const double x : {-7.0, -1.7, -0.3, 0.4, 1.1, 5.0, 7.3}) {
+      const double numeric =
+          (reference::Activate(activation, x + 1e-5) - reference::Activate(activation, x - 1e-5)) / 2e-5;
+      EXPECT_NEAR(reference::ActivateDerivative(activation, x), numeric, 1e-8) << static_cast<int>(activation);
+    }
+  }
+}
+
+TEST(ActivateBackward, SpecialValues) {
+  ForEachTarget([] {
+    const std::vector<float> x{std::numeric_limits<float>::quiet_NaN(), 1e30f, -1e30f, 0.0f, 6.0f};
+    const std::vector<float> dy(x.size(), 1.0f);
+    std::vector<float> dx(x.size());
+    Context context;
+    for (const Activation activation : kAll) {
+      ActivateBackward(context, activation, x.data(), dy.data(), 5, dx.data());
+      const bool clamps = activation == Activation::kRelu || activation == Activation::kRelu6;
+      EXPECT_TRUE(clamps ? dx[0] == 1.0f : std::isnan(dx[0]));
+      EXPECT_EQ(dx[1], activation == Activation::kRelu6 ? 0.0f : 1.0f);
+      EXPECT_EQ(dx[2], 0.0f);
+      EXPECT_EQ(dx[3], clamps ? 0.0f : 0.5f);
+      EXPECT_TRUE(activation != Activation::kRelu6 || dx[4] == 0.0f);
+    }
+    ActivateBackward(context, Activation::kNone, x.data(), dy.data(), 5, dx.data());
+    EXPECT_EQ(dx, dy);
+    ActivateBackward(context, Activation::kGelu, nullptr, nullptr, 0, nullptr);
+  });
+}
+
 TEST(Activate, NoneAndNothing) {
   Context context;
   float x = 3.0f;

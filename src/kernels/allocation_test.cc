@@ -5,6 +5,7 @@
 
 #include "kernels/attention.h"
 #include "kernels/conv.h"
+#include "kernels/matmul.h"
 #include "kernels/norm.h"
 #include "kernels/pool.h"
 #include "kernels/softmax.h"
@@ -66,6 +67,54 @@ TEST_P(Allocation, Attention) {
                              .lengths = lengths};
   const AttentionShape shape{.heads = 3, .head_dim = 32, .causal = true, .scale = 0.2f};
   EXPECT_EQ(AllocationsOf(context_, [&] { Attention(context_, input, shape, y.data()); }), 0);
+}
+
+TEST_P(Allocation, MatMul) {
+  const std::vector<float> a = Random(300 * 100, 1), b = Random(100 * 70, 2), bias = Random(70, 3);
+  std::vector<float> c = Random(300 * 70, 4);
+  for (const Precision precision : {Precision::kF32, Precision::kBF16}) {
+    Context context(GetParam(), Mode::kTraining, precision);
+    for (int bits = 0; bits < 8; ++bits) {
+      MatMulArgs args{.m = 300, .n = 70, .k = 100, .a = a.data(), .b = b.data(), .c = c.data(), .bias = bias.data()};
+      args.transpose_a = (bits & 1) != 0;
+      args.transpose_b = (bits & 2) != 0;
+      args.accumulate = (bits & 4) != 0;
+      EXPECT_EQ(AllocationsOf(context, [&] { MatMul(context, args); }), 0) << bits;
+    }
+  }
+}
+
+TEST_P(Allocation, BackwardPasses) {
+  const std::vector<int32_t> lengths{50, 7, 1}, ids{3, 1, 4};
+  const std::vector<float> x = Random(58 * 96, 1), dy = Random(58 * 96, 2), gamma = Random(96, 3);
+  std::vector<float> y(58 * 96), dx(58 * 96), statistics(2 * 58), sums(2 * 96), rows(58 * 3 * 96);
+  const AttentionInput input{.q = rows.data(),
+                             .k = rows.data() + 96,
+                             .v = rows.data() + 192,
+                             .q_stride = 288,
+                             .kv_stride = 288,
+                             .lengths = lengths};
+  const LayerNormBackwardArgs norm{.x = x.data(),
+                                   .dy = dy.data(),
+                                   .m = 58,
+                                   .d = 96,
+                                   .params = {gamma.data(), gamma.data(), 1e-5f},
+                                   .statistics = {statistics.data(), statistics.data() + 58}};
+  std::vector<float> gradients(rows.size());
+  const auto run = [&] {
+    LayerNorm(context_, x.data(), 58, 96, norm.params, y.data(), norm.statistics);
+    LayerNormBackward(context_, norm, dx.data(), {sums.data(), sums.data() + 96});
+    Activate(context_, Activation::kGelu, x.data(), 58 * 96, y.data());
+    ActivateBackward(context_, Activation::kGelu, x.data(), dy.data(), 58 * 96, dx.data());
+    AttentionBackward(context_, input, {.heads = 3, .head_dim = 32, .scale = 0.2f}, y.data(), dy.data(),
+                      {gradients.data(), gradients.data() + 96, gradients.data() + 192});
+    AddColumnSums(context_, dy.data(), 58, 96, sums.data());
+    L2Normalize(x.data(), 58, 96, y.data(), statistics.data());
+    L2NormalizeBackward(y.data(), statistics.data(), dy.data(), 58, 96, dx.data());
+    ScatterAddRows(ids, dy.data(), 96, dx.data());
+    MeanPoolBackward(dy.data(), lengths, 96, dx.data());
+  };
+  EXPECT_EQ(AllocationsOf(context_, run), 0);
 }
 
 TEST_P(Allocation, EverythingElse) {

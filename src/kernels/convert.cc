@@ -78,6 +78,25 @@ void DoublesToFloats(const uint8_t* x, int64_t n, float* y) {
   for (int64_t i = 0; i < n; ++i) y[i] = static_cast<float>(LoadScalar<double>(x + 8 * i));
 }
 
+// As FloatToBFloat16: half a unit is added to the bits, one less where the last kept bit is even. NaN gets its quiet
+// bit.
+void RoundToBrains(const float* x, int64_t n, float* y) {
+  const hn::ScalableTag<float> d;
+  const hn::RebindToUnsigned<decltype(d)> du;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const auto value = hn::LoadU(d, x + i);
+    const auto bits = hn::BitCast(du, value);
+    const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1u));
+    const auto rounded = hn::Add(hn::Add(bits, hn::Set(du, 0x7fffu)), odd);
+    const auto quiet = hn::Or(bits, hn::Set(du, 0x400000u));
+    const auto kept = hn::IfThenElse(hn::RebindMask(du, hn::IsNaN(value)), quiet, rounded);
+    hn::StoreU(hn::BitCast(d, hn::And(kept, hn::Set(du, 0xffff0000u))), d, y + i);
+  }
+  for (; i < n; ++i) y[i] = BFloat16ToFloat(FloatToBFloat16(x[i]));
+}
+
 }  // namespace diptych::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -87,6 +106,7 @@ namespace diptych::kernels {
 HWY_EXPORT(HalvesToFloats);
 HWY_EXPORT(BrainsToFloats);
 HWY_EXPORT(DoublesToFloats);
+HWY_EXPORT(RoundToBrains);
 
 void ToFloat(TensorView x, float* y) {
   const auto* bytes = static_cast<const uint8_t*>(x.raw());
@@ -108,6 +128,10 @@ void FromFloat(const float* x, int64_t n, DType dtype, void* y) {
     const uint16_t value = dtype == DType::kF16 ? FloatToHalf(x[i]) : FloatToBFloat16(x[i]);
     std::memcpy(halves + 2 * i, &value, sizeof(value));
   }
+}
+
+void RoundToBF16(const float* x, int64_t n, float* y) {
+  HWY_DYNAMIC_DISPATCH(RoundToBrains)(x, n, y);
 }
 
 }  // namespace diptych::kernels

@@ -12,6 +12,9 @@ void ToFloat(TensorView x, float* y);
 /// x in fp16 or bf16, rounded to nearest even; y holds n elements.
 void FromFloat(const float* x, int64_t n, DType dtype, void* y);
 
+/// y = x rounded to bf16, nearest even, as fp32. y may be x.
+void RoundToBF16(const float* x, int64_t n, float* y);
+
 }  // namespace diptych::kernels
 
 #endif  // DIPTYCH_KERNELS_CONVERT_H_

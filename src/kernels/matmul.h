@@ -15,8 +15,8 @@ struct MatMulArgs {
   bool transpose_a = false;
   const float* b = nullptr;  // (K, N), or (N, K) where transpose_b
   bool transpose_b = false;
-  float* c = nullptr;        // (M, N)
-  bool accumulate = false;   // C += instead of C =
+  float* c = nullptr;               // (M, N)
+  bool accumulate = false;          // C += instead of C =
   const float* bias = nullptr;      // (N), added to each row; null: none
   const float* residual = nullptr;  // (M, N), may be c; null: none
 };

@@ -67,6 +67,25 @@ void GatherRows(TensorView table, std::span<const int32_t> ids, float* y) {
   }
 }
 
+void ScatterAddRows(std::span<const int32_t> ids, const float* dy, int64_t d, float* dtable) {
+  for (const int32_t id : ids) {
+    CHECK_GE(id, 0);
+    Add(dy, d, dtable + id * d);
+    dy += d;
+  }
+}
+
+void MeanPoolBackward(const float* dy, std::span<const int32_t> lengths, int64_t d, float* dx) {
+  for (const int32_t length : lengths) {
+    CHECK_GT(length, 0);
+    const float scale = 1.0f / static_cast<float>(length);
+    for (int32_t row = 0; row < length; ++row, dx += d) {
+      for (int64_t i = 0; i < d; ++i) dx[i] = dy[i] * scale;
+    }
+    dy += d;
+  }
+}
+
 void Add(const float* x, int64_t n, float* y) {
   for (int64_t i = 0; i < n; ++i) y[i] += x[i];
 }

@@ -84,5 +84,35 @@ TEST(Pool, ExtractPatches) {
   }
 }
 
+TEST(Pool, GatheredRowsAreAddedBackInOrder) {
+  const std::vector<int32_t> ids{2, 0, 2};
+  const std::vector<float> dy{1, 2, 3, 4, 5, 6};
+  std::vector<float> dtable{10, 10, 20, 20, 30, 30};
+  ScatterAddRows(ids, dy.data(), 2, dtable.data());
+  EXPECT_EQ(dtable, (std::vector<float>{13, 14, 20, 20, 36, 38}));
+  ScatterAddRows({}, nullptr, 2, dtable.data());
+  // <dy, gather(table)> = <scatter(dy), table> for any table: the one is the other's transpose.
+  const std::vector<float> table = Counting(6);
+  std::vector<float> y(6), gradient(6);
+  GatherRows(View(table, {3, 2}), ids, y.data());
+  ScatterAddRows(ids, dy.data(), 2, gradient.data());
+  EXPECT_EQ(std::inner_product(dy.begin(), dy.end(), y.begin(), 0.0f),
+            std::inner_product(gradient.begin(), gradient.end(), table.begin(), 0.0f));
+}
+
+TEST(Pool, MeanPoolBackwardIsItsTranspose) {
+  const std::vector<int32_t> lengths{4, 1, 7};
+  const std::vector<float> x = Random(12 * 5, 1), dy = Random(3 * 5, 2);
+  std::vector<float> y(dy.size()), dx(x.size());
+  Context context(2);
+  MeanPool(context, x.data(), lengths, 5, y.data());
+  MeanPoolBackward(dy.data(), lengths, 5, dx.data());
+  EXPECT_NEAR(std::inner_product(dy.begin(), dy.end(), y.begin(), 0.0),
+              std::inner_product(dx.begin(), dx.end(), x.begin(), 0.0), 1e-5);
+  EXPECT_EQ(dx[0], dy[0] / 4.0f);
+  EXPECT_EQ(dx[4 * 5], dy[5]);
+  MeanPoolBackward(nullptr, {}, 5, nullptr);
+}
+
 }  // namespace
 }  // namespace diptych::kernels

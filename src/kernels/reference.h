@@ -5,6 +5,7 @@
 #include "kernels/attention.h"
 #include "kernels/conv.h"
 #include "kernels/gemm.h"
+#include "kernels/matmul.h"
 #include "kernels/norm.h"
 
 namespace diptych::kernels::reference {
@@ -27,6 +28,21 @@ void Conv(const float* x, const Map& map, TensorView w, const ConvGeometry& geom
           float* y);
 
 void Attention(const AttentionInput& input, const AttentionShape& shape, float* y);
+
+/// kBF16: A and B rounded first.
+void MatMul(const MatMulArgs& args, Precision precision = Precision::kF32);
+void AddColumnSums(const float* x, int64_t m, int64_t n, float* sums);
+
+/// The gradients are derived by hand from the formulas of the forward twins; the tests differentiate these numerically.
+double ActivateDerivative(Activation activation, double x);
+/// The statistics are computed again from x.
+void LayerNormBackward(const LayerNormBackwardArgs& args, float* dx, const LayerNormGradients& gradients);
+/// Of y = x / max(|x|, 1e-12).
+void L2Normalize(const float* x, int64_t m, int64_t d, float* y, float* lengths);
+void L2NormalizeBackward(const float* x, const float* dy, int64_t m, int64_t d, float* dx);
+/// Writes all of the rows' columns [0, NH*HD).
+void AttentionBackward(const AttentionInput& input, const AttentionShape& shape, const float* dy,
+                       const AttentionGradients& gradients);
 
 }  // namespace diptych::kernels::reference
 

@@ -10,6 +10,7 @@
 #include <random>
 #include <vector>
 
+#include "core/check.h"
 #include "core/tensor.h"
 #include "kernels/simd_targets.h"
 // After simd_targets.h, which says what it is compiled for.
@@ -40,6 +41,24 @@ inline double MaxDifference(const std::vector<float>& a, const std::vector<float
     worst = std::max(worst, difference);
   }
   return worst;
+}
+
+/// d(sum of dy * f(x)) / dx[i] by a central difference. f maps values to values (of dy's size), in double precision
+/// inside: then it is off by some 1e-5 of the sum's scale.
+template <class F>
+double NumericDerivative(std::vector<float> x, size_t i, const std::vector<float>& dy, const F& f) {
+  const auto sum = [&] {
+    const std::vector<float> y = f(x);
+    CHECK_EQ(y.size(), dy.size());
+    double total = 0.0;
+    for (size_t j = 0; j < y.size(); ++j) total += static_cast<double>(y[j]) * dy[j];
+    return total;
+  };
+  const float at = x[i], above = at + 0.01f, below = at - 0.01f;
+  x[i] = above;
+  const double high = sum();
+  x[i] = below;
+  return (high - sum()) / (static_cast<double>(above) - below);
 }
 
 /// Runs f once for every instruction set that this CPU has and our kernels are compiled for. What is packed in f must

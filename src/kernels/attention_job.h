@@ -1,0 +1,53 @@
+// What the forward and the backward pass of attention share outside of vector code. Private to kernels/.
+#ifndef DIPTYCH_KERNELS_ATTENTION_JOB_H_
+#define DIPTYCH_KERNELS_ATTENTION_JOB_H_
+
+#include <algorithm>
+
+#include "core/arena.h"
+#include "core/check.h"
+#include "kernels/attention.h"
+
+namespace diptych::kernels {
+
+constexpr int kMaxLanes = 16;            // floats in the widest vector compiled for
+constexpr int kMaxTile = 2 * kMaxLanes;  // queries of a tile
+
+/// Where each sequence begins, so that any (sequence, head) pair can be computed by itself.
+struct AttentionJob {
+  AttentionJob(Arena& arena, const AttentionInput& in, const AttentionShape& of) : input(in), shape(of) {
+    const int64_t b = static_cast<int64_t>(input.lengths.size());
+    CHECK(shape.heads > 0 && shape.head_dim > 0) << " heads " << shape.heads << " of " << shape.head_dim;
+    CHECK(input.q_lengths.empty() || input.q_lengths.size() == input.lengths.size());
+    first_key = arena.Allocate<int64_t>(b);
+    first_query = arena.Allocate<int64_t>(b);
+    int64_t keys = 0, queries = 0;
+    for (int64_t i = 0; i < b; ++i) {
+      first_key[i] = keys;
+      first_query[i] = queries;
+      CHECK(Queries(i) >= 0 && Queries(i) <= input.lengths[i])
+          << " sequence " << i << ": " << Queries(i) << " queries, " << input.lengths[i] << " keys";
+      keys += input.lengths[i];
+      queries += Queries(i);
+      longest = std::max<int64_t>(longest, input.lengths[i] + input.prefix_length);
+    }
+    pairs = b * shape.heads;
+  }
+
+  int64_t Queries(int64_t sequence) const {
+    return input.q_lengths.empty() ? input.lengths[sequence] : input.q_lengths[sequence];
+  }
+  /// Pairs of a piece of work.
+  int64_t Grain(int threads) const { return std::max<int64_t>(1, pairs / (threads * 8)); }
+
+  const AttentionInput& input;
+  const AttentionShape& shape;
+  int64_t* first_key;    // (B) row of k and v
+  int64_t* first_query;  // (B) row of q and y
+  int64_t longest = 0;   // most keys of a sequence
+  int64_t pairs = 0;     // of sequence and head
+};
+
+}  // namespace diptych::kernels
+
+#endif  // DIPTYCH_KERNELS_ATTENTION_JOB_H_

@@ -1,0 +1,162 @@
+#include "kernels/matmul.h"
+
+#include <gtest/gtest.h>
+
+#include "kernels/reference.h"
+#include "kernels/test_util.h"
+
+namespace diptych::kernels {
+namespace {
+
+// Sums of k products of unit normals, scaled to unit variance: fp32 rounding stays well under this.
+constexpr double kTolerance = 2e-5;
+
+struct Case {
+  int64_t m, n, k;
+  bool transpose_a = false, transpose_b = false, accumulate = false, bias = false, residual = false, in_place = false;
+  int threads = 1;
+  Precision precision = Precision::kF32;
+};
+
+double DifferenceFromReference(const Case& c) {
+  const float scale = 1.0f / std::sqrt(static_cast<float>(std::max<int64_t>(c.k, 1)));
+  const std::vector<float> a = Random(c.m * c.k, 1), b = Random(c.k * c.n, 2, scale), bias = Random(c.n, 3);
+  const std::vector<float> residual = Random(c.m * c.n, 4), before = Random(c.m * c.n, 5);
+  MatMulArgs args{.m = c.m, .n = c.n, .k = c.k, .a = a.data(), .b = b.data()};
+  args.transpose_a = c.transpose_a;
+  args.transpose_b = c.transpose_b;
+  args.accumulate = c.accumulate;
+  args.bias = c.bias ? bias.data() : nullptr;
+  double worst = 0.0;
+  ForEachTarget([&] {
+    std::vector<float> expected = before, actual = before;
+    const auto into = [&](std::vector<float>& to) {
+      // Where C is not added to, what is in it must not matter.
+      if (!c.accumulate && !c.in_place) to.assign(to.size(), std::numeric_limits<float>::quiet_NaN());
+      args.c = to.data();
+      if (c.residual) args.residual = c.in_place ? to.data() : residual.data();
+    };
+    into(expected);
+    reference::MatMul(args, c.precision);
+    Context context(c.threads, Mode::kTraining, c.precision);
+    into(actual);
+    MatMul(context, args);
+    worst = std::max(worst, MaxDifference(expected, actual));
+  });
+  return worst;
+}
+
+TEST(MatMul, MatchesTheReferenceOnOddShapes) {
+  const int64_t shapes[][3] = {{1, 1, 1},     {1, 768, 512},  {3, 5, 7},       {7, 100, 33},   {64, 64, 64},
+                               {50, 96, 257}, {121, 50, 800}, {130, 31, 1600}, {257, 129, 385}};
+  for (const auto& s : shapes) {
+    for (int bits = 0; bits < 8; ++bits) {
+      const Case c{.m = s[0],
+                   .n = s[1],
+                   .k = s[2],
+                   .transpose_a = (bits & 1) != 0,
+                   .transpose_b = (bits & 2) != 0,
+                   .threads = (bits & 4) != 0 ? 2 : 1};
+      EXPECT_LT(DifferenceFromReference(c), kTolerance) << s[0] << " x " << s[1] << " x " << s[2] << ": " << bits;
+    }
+  }
+}
+
+TEST(MatMul, WhatIsAdded) {
+  for (const int64_t k : {0, 40, 900}) {
+    for (int bits = 0; bits < 32; ++bits) {
+      const Case c{.m = 133,
+                   .n = 48,
+                   .k = k,
+                   .transpose_a = (bits & 16) != 0,
+                   .transpose_b = (bits & 16) == 0,
+                   .accumulate = (bits & 1) != 0,
+                   .bias = (bits & 2) != 0,
+                   .residual = (bits & 4) != 0,
+                   .in_place = (bits & 8) != 0,
+                   .threads = 2};
+      if (c.in_place && (c.accumulate || !c.residual)) continue;
+      EXPECT_LT(DifferenceFromReference(c), kTolerance) << k << ": " << bits;
+    }
+  }
+}
+
+TEST(MatMul, NothingToDo) {
+  EXPECT_EQ(DifferenceFromReference({.m = 0, .n = 5, .k = 3}), 0.0);
+  EXPECT_EQ(DifferenceFromReference({.m = 5, .n = 0, .k = 3}), 0.0);
+  EXPECT_EQ(DifferenceFromReference({.m = 5, .n = 4, .k = 0}), 0.0);
+  EXPECT_EQ(DifferenceFromReference({.m = 5, .n = 4, .k = 0, .accumulate = true}), 0.0);
+}
+
+// The two products of a gradient are the derivatives of the forward one: y = x W^T.
+TEST(MatMul, GradientsAreTheDerivatives) {
+  constexpr int64_t kM = 4, kN = 5, kK = 3;
+  const std::vector<float> x = Random(kM * kK, 1), w = Random(kN * kK, 2), dy = Random(kM * kN, 3);
+  const auto forward = [&](const std::vector<float>& rows, const std::vector<float>& weights) {
+    std::vector<float> y(kM * kN);
+    reference::MatMul(
+        {.m = kM, .n = kN, .k = kK, .a = rows.data(), .b = weights.data(), .transpose_b = true, .c = y.data()});
+    return y;
+  };
+  std::vector<float> dx(x.size()), dw(w.size());
+  Context context(2);
+  MatMul(context, {.m = kM, .n = kK, .k = kN, .a = dy.data(), .b = w.data(), .c = dx.data()});
+  MatMul(context, {.m = kN, .n = kK, .k = kM, .a = dy.data(), .transpose_a = true, .b = x.data(), .c = dw.data()});
+  for (size_t i = 0; i < x.size(); ++i) {
+    EXPECT_NEAR(dx[i], NumericDerivative(x, i, dy, [&](const auto& rows) { return forward(rows, w); }), 1e-4);
+  }
+  for (size_t i = 0; i < w.size(); ++i) {
+    EXPECT_NEAR(dw[i], NumericDerivative(w, i, dy, [&](const auto& weights) { return forward(x, weights); }), 1e-4);
+  }
+}
+
+TEST(MatMul, BF16RoundsTheOperandsAndSumsInF32) {
+  for (int bits = 0; bits < 4; ++bits) {
+    for (const int threads : {1, 2}) {
+      const Case c{.m = 67,
+                   .n = 50,
+                   .k = 300,
+                   .transpose_a = (bits & 1) != 0,
+                   .transpose_b = (bits & 2) != 0,
+                   .accumulate = bits == 1,
+                   .bias = true,
+                   .residual = bits == 2,
+                   .threads = threads,
+                   .precision = Precision::kBF16};
+      EXPECT_LT(DifferenceFromReference(c), kTolerance) << bits;
+    }
+  }
+}
+
+TEST(MatMul, BitEqualFromRunToRun) {
+  constexpr int64_t kM = 300, kN = 200, kK = 500;
+  const std::vector<float> a = Random(kM * kK, 1), b = Random(kN * kK, 2);
+  for (const int threads : {1, 2, 3}) {
+    std::vector<float> first(kM * kN), again(kM * kN);
+    for (std::vector<float>* c : {&first, &again}) {
+      Context context(threads);
+      MatMul(context, {.m = kM, .n = kN, .k = kK, .a = a.data(), .transpose_a = true, .b = b.data(), .c = c->data()});
+    }
+    EXPECT_EQ(first, again);
+  }
+}
+
+TEST(AddColumnSums, MatchesTheReferenceAtAnyThreadCount) {
+  ForEachTarget([] {
+    for (const int64_t m : {0, 1, 5, 32, 100, 1601}) {
+      for (const int64_t n : {1, 3, 16, 77, 768}) {
+        const std::vector<float> x = Random(m * n, 1), before = Random(n, 2);
+        std::vector<float> expected = before, single = before, team = before;
+        reference::AddColumnSums(x.data(), m, n, expected.data());
+        Context one, three(3);
+        AddColumnSums(one, x.data(), m, n, single.data());
+        AddColumnSums(three, x.data(), m, n, team.data());
+        EXPECT_LT(MaxDifference(expected, single), 1e-4) << m << " x " << n;
+        EXPECT_EQ(single, team);
+      }
+    }
+  });
+}
+
+}  // namespace
+}  // namespace diptych::kernels
