@@ -42,6 +42,9 @@ def liven(model, seed=0):
             p.add_(torch.randn(p.shape, generator=g) * 0.1)
         elif "class_embedding" not in name and p.ndim == 2 and "embedding" in name:
             p.add_(torch.randn(p.shape, generator=g) * 0.05)
+    for name, buffer in model.named_buffers():
+        if name.endswith(("running_mean", "running_var")):
+            buffer.add_(torch.rand(buffer.shape, generator=g) * 0.2)
 
 
 def transformers_model(folder, vision, text, projection):
@@ -96,6 +99,7 @@ MODELS = {
                 patch_size=14),
         dict(hidden_size=768, intermediate_size=3072, num_attention_heads=12, eos_token_id=2), 768),
     "open_clip ViT-B/32": lambda f: open_clip_model(f, "ViT-B-32"),
+    "open_clip RN50": lambda f: open_clip_model(f, "RN50-quickgelu"),
     "open_clip ViT-H/14": lambda f: open_clip_model(f, "ViT-H-14"),
 }
 

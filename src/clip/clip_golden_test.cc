@@ -37,7 +37,8 @@ TEST_P(ClipGolden, EqualsTheReference) {
   }
 
   Context context(2);
-  std::vector<float> pixels = Uniform("pixels", 2 * 3 * 32 * 32);
+  const int64_t side = clip.image_plan().info().image_size;
+  std::vector<float> pixels = Uniform("pixels", 2 * 3 * side * side);
   for (float& value : pixels) value *= 2.0f;
   std::vector<float> images(static_cast<size_t>(2 * e)), words(static_cast<size_t>(n * e));
   clip.EncodeImages(context, pixels.data(), 2, images.data());
@@ -75,8 +76,8 @@ TEST_P(ClipGolden, RowsDoNotDependOnThreadsOrNeighbours) {
 INSTANTIATE_TEST_SUITE_P(Models, ClipGolden,
                          testing::Values("openclip_b_gelu", "openclip_b_quickgelu", "openclip_so400m_head72",
                                          "openclip_h_head80", "openclip_g_head88", "openclip_bigg_head104",
-                                         "openclip_custom_text", "openclip_average_pool", "hf_legacy_eos", "hf_gelu",
-                                         "hf_sharded_bf16"),
+                                         "openclip_custom_text", "openclip_average_pool", "openclip_resnet",
+                                         "hf_legacy_eos", "hf_gelu", "hf_sharded_bf16"),
                          [](const auto& info) { return std::string(info.param); });
 
 }  // namespace

@@ -69,6 +69,27 @@ std::string DescribeVit(const VitConfig& tower) {
   return "ViT " + std::to_string(tower.layers) + "x" + std::to_string(tower.width) + tail;
 }
 
+std::string DescribeResNet(const ResNetConfig& tower) {
+  struct Size {
+    std::array<int, 4> layers;
+    int width;
+    const char* name;
+  };
+  static constexpr Size kSizes[] = {{{3, 4, 6, 3}, 64, "RN50"},
+                                    {{3, 4, 23, 3}, 64, "RN101"},
+                                    {{4, 6, 10, 6}, 80, "RN50x4"},
+                                    {{6, 8, 18, 8}, 96, "RN50x16"},
+                                    {{3, 15, 36, 10}, 128, "RN50x64"}};
+  const std::string tail = ", " + std::to_string(tower.image_size) + " pixels";
+  for (const Size& size : kSizes) {
+    if (tower.layers == size.layers && tower.width == size.width) return size.name + tail;
+  }
+  std::string text = "ResNet ";
+  for (const int layers : tower.layers) text += std::to_string(layers) + "-";
+  text.back() = ' ';
+  return text + "x " + std::to_string(tower.width) + tail;
+}
+
 std::string DescribeTransformer(const TransformerConfig& tower) {
   return "transformer, " + std::to_string(tower.layers) + " layers of " + std::to_string(tower.width);
 }

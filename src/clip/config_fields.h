@@ -9,6 +9,7 @@
 
 #include "core/json.h"
 #include "core/status.h"
+#include "image/resnet_config.h"
 #include "image/vit_config.h"
 #include "kernels/activation.h"
 #include "text/transformer_config.h"
@@ -41,6 +42,8 @@ Result<std::vector<std::string>> FindWeights(const std::string& folder, const st
 
 /// "ViT-B/32, 224 pixels" where the width has a letter; "ViT 10x256/16, 224 pixels" where it has none.
 std::string DescribeVit(const VitConfig& tower);
+/// "RN50x4, 288 pixels" of OpenAI's shapes; "ResNet 1-1-1-1 x 32, 64 pixels" of others.
+std::string DescribeResNet(const ResNetConfig& tower);
 /// "transformer, 12 layers of 512".
 std::string DescribeTransformer(const TransformerConfig& tower);
 

@@ -13,6 +13,7 @@ constexpr std::string_view kHalf = "shortest + crop, bicubic, mean/std 0.5";
 constexpr std::string_view kSquash = "squash, bicubic, OpenAI mean/std";
 constexpr std::string_view kApple = "apple-amlr (research)", kMeta = "CC-BY-NC-4.0";
 constexpr std::string_view kDfnNote = "open_clip squashes pictures; transformers' file crops them";
+constexpr std::string_view kResNetNote = "the activation is the text tower's, the image tower has ReLU";
 constexpr std::string_view kTimmOpenAi = "the weights of openai/..., in open_clip's layout";
 
 // Accuracies: OpenAI's paper, open_clip's results table, the DFN, MetaCLIP and TinyCLIP papers and model cards.
@@ -34,6 +35,16 @@ constexpr FamilyRow kRows[] = {
      "MIT", 75.5, kTimmOpenAi},
     {"timm/vit_large_patch14_clip_336.openai", "OpenAI", "ViT-L/14-336", "openai", kOc, kQuick, 336, 768, 427.9,
      kOpenAi, "MIT", 76.6, kTimmOpenAi},
+    {"timm/resnet50_clip.openai", "OpenAI", "RN50", "openai", kOc, kQuick, 224, 1024, 102.0, kOpenAi, "MIT", 59.8,
+     kResNetNote},
+    {"timm/resnet101_clip.openai", "OpenAI", "RN101", "openai", kOc, kQuick, 224, 512, 119.7, kOpenAi, "MIT", 62.3,
+     kResNetNote},
+    {"timm/resnet50x4_clip.openai", "OpenAI", "RN50x4", "openai", kOc, kQuick, 288, 640, 178.3, kOpenAi, "MIT", 66.3,
+     kResNetNote},
+    {"timm/resnet50x16_clip.openai", "OpenAI", "RN50x16", "openai", kOc, kQuick, 384, 768, 291.0, kOpenAi, "MIT", 70.7,
+     kResNetNote},
+    {"timm/resnet50x64_clip.openai", "OpenAI", "RN50x64", "openai", kOc, kQuick, 448, 1024, 623.3, kOpenAi, "MIT", 73.9,
+     kResNetNote},
 
     {"timm/vit_base_patch32_clip_224.laion400m_e31", "LAION-400M", "ViT-B/32", "laion400m_e31", kOc, kQuick, 224, 512,
      151.3, kOpenAi, "MIT", 0, "with exact GELU it loses 2.7 points"},

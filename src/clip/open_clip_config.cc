@@ -23,9 +23,6 @@ Status ReadVit(JsonReader& vision, bool quick_gelu, ClipConfig& config) {
     if (!vision.Has(key) || vision.json().at(key) == false) continue;
     return Unsupported(vision.where(), std::string("field \"") + key + "\" asks for what is not built in yet");
   }
-  if (vision.Has("layers") && vision.json().at("layers").is_array()) {
-    return Unsupported(vision.where(), "describes a ModifiedResNet, which is not built in yet");
-  }
   VitConfig tower;
   tower.image_size = Bounded(vision, "image_size", 224, kMaxImageSize);
   tower.patch_size = Bounded(vision, "patch_size", 16, kMaxImageSize);
@@ -60,6 +57,43 @@ Status ReadVit(JsonReader& vision, bool quick_gelu, ClipConfig& config) {
   config.preprocess.size = config.preprocess.crop = tower.image_size;
   config.facts.push_back({"image tower", DescribeVit(tower), kFile});
   config.facts.push_back({"image activation", NameOfActivation(tower.activation), kFile});
+  return Status::Ok();
+}
+
+// OpenAI's ModifiedResNet: "layers" lists the blocks of its stages.
+Status ReadResNet(JsonReader& vision, ClipConfig& config) {
+  ResNetConfig tower;
+  const Json& layers = vision.json().at("layers");
+  if (layers.size() != tower.layers.size()) {
+    return Unsupported(vision.where(), "field \"layers\" lists " + std::to_string(layers.size()) + " stages, not 4");
+  }
+  for (size_t i = 0; i < tower.layers.size(); ++i) {
+    if (!layers[i].is_number_integer() || layers[i] < 1 || layers[i] > kMaxLayers) {
+      return Corrupt(vision.where(), "field \"layers\" holds " + layers[i].dump() + ", not a number from 1 to " +
+                                         std::to_string(kMaxLayers));
+    }
+    tower.layers[i] = layers[i].get<int>();
+  }
+  tower.image_size = Bounded(vision, "image_size", 224, kMaxImageSize);
+  tower.width = Bounded(vision, "width", 768, kMaxWidth / 32);
+  const int head_width = Bounded(vision, "head_width", 64, kMaxWidth);
+  tower.heads = std::max(1, tower.width * 32 / head_width);
+  tower.embed_dim = config.embed_dim;
+  RETURN_IF_ERROR(vision.Check());
+  RETURN_IF_ERROR(CheckHeads(vision.where(), tower.width * 32, tower.heads));
+  if (tower.width % 2 != 0) {
+    return Corrupt(vision.where(),
+                   "width " + std::to_string(tower.width) + " is odd, its stem has half as many channels");
+  }
+  // The stem's convolution rounds up where it halves, all else rounds down.
+  if (tower.image_size < 32 || (tower.image_size + 1) / 2 / 16 != tower.image_size / 32) {
+    return Corrupt(vision.where(), "image_size " + std::to_string(tower.image_size) +
+                                       " does not give a last map of image_size / 32 rows");
+  }
+  config.image = tower;
+  config.family = DescribeResNet(tower);
+  config.preprocess.size = config.preprocess.crop = tower.image_size;
+  config.facts.push_back({"image tower", DescribeResNet(tower), kFile});
   return Status::Ok();
 }
 
@@ -278,6 +312,8 @@ Result<ClipConfig> LoadOpenClipConfig(const std::string& folder) {
   config.facts.push_back({"embedding", std::to_string(config.embed_dim), kFile});
   if (vision.Has("timm_model_name")) {
     RETURN_IF_ERROR(ReadTimmTower(vision, config));
+  } else if (vision.Has("layers") && vision.json().at("layers").is_array()) {
+    RETURN_IF_ERROR(ReadResNet(vision, config));
   } else {
     RETURN_IF_ERROR(ReadVit(vision, quick_gelu, config));
   }

@@ -1,6 +1,7 @@
 #include "image/tower.h"
 
 #include "image/efficientnet.h"
+#include "image/resnet.h"
 #include "image/vit.h"
 
 namespace diptych {
@@ -8,6 +9,7 @@ namespace {
 
 std::unique_ptr<ImageTower> Make(const VitConfig& config) { return MakeVit(config); }
 std::unique_ptr<ImageTower> Make(const EfficientNetConfig& config) { return MakeEfficientNet(config); }
+std::unique_ptr<ImageTower> Make(const ResNetConfig& config) { return MakeResNet(config); }
 
 }  // namespace
 

@@ -13,6 +13,7 @@
 #include "core/context.h"
 #include "core/status.h"
 #include "image/efficientnet_config.h"
+#include "image/resnet_config.h"
 #include "image/vit_config.h"
 #include "kernels/packed_weight.h"
 #include "nn/param.h"
@@ -77,7 +78,7 @@ class ImageTower {
   virtual std::unique_ptr<nn::TowerCache> MakeCache(const nn::CacheOptions& options) const;
 };
 
-using ImageTowerConfig = std::variant<VitConfig, EfficientNetConfig>;
+using ImageTowerConfig = std::variant<VitConfig, EfficientNetConfig, ResNetConfig>;
 
 std::unique_ptr<ImageTower> MakeImageTower(const ImageTowerConfig& config);
 

@@ -39,6 +39,8 @@ def rule(name, shape):
         return -4.0, 0.0
     if "embedding" in name and "conv" not in name and "patch" not in name:
         return 0.0, 0.5
+    if name.endswith("running_var"):
+        return 1.0, 0.5
     if len(shape) >= 2:
         fan_in = shape[0] if name.endswith(("proj", "text_projection")) else int(np.prod(shape[1:]))
         return 0.0, 1.7 / fan_in**0.5
@@ -81,8 +83,9 @@ def open_clip_case(case, vision, text, dtype="F32", **model_cfg):
     model = kind(**args).eval()
     tensors = fill(model, dtype)
     ids = open_clip.get_tokenizer("ViT-B-32", context_length=cfg["text_cfg"].get("context_length", 77))(TEXTS)
-    image, words = model.encode_image(pixels(32)), model.encode_text(ids)
-    per_image = model.get_logits(pixels(32), ids)[0]
+    seen = pixels(cfg["vision_cfg"]["image_size"])
+    image, words = model.encode_image(seen), model.encode_text(ids)
+    per_image = model.get_logits(seen, ids)[0]
     config = {"model_cfg": cfg, "preprocess_cfg": {"mean": [0.5] * 3, "std": [0.5] * 3}}
     write(case, {"open_clip_config.json": config}, tensors, dtype, image, words, per_image)
 
@@ -151,6 +154,8 @@ if __name__ == "__main__":
     open_clip_case("openclip_average_pool",
                    {"width": 128, "head_width": 64, "no_ln_pre": True, "pool_type": "avg", "final_ln_after_pool": True},
                    {"context_length": 32, "no_causal_mask": True, "pool_type": "last"}, custom_text=True)
+    open_clip_case("openclip_resnet", {"image_size": 96, "layers": [1, 2, 1, 1], "width": 8, "patch_size": None}, {},
+                   quick_gelu=True)
     transformers_case("hf_legacy_eos", {}, {"eos_token_id": 2, "bos_token_id": 0})
     transformers_case("hf_gelu", {"hidden_act": "gelu"}, {"hidden_act": "gelu"}, dtype="F16")
     transformers_case("hf_sharded_bf16", {"hidden_size": 160}, {}, dtype="BF16", shards=3)
