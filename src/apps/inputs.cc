@@ -9,13 +9,12 @@
 #include <utility>
 
 #include "apps/texts.h"
+#include "core/braces.h"
 
 namespace diptych {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr size_t kMaxExpansion = 100000;
 
 std::string Lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; });
@@ -57,29 +56,6 @@ Status ListFolder(const fs::path& folder, std::vector<std::string>& pictures) {
   return first;
 }
 
-// "000..010" -> first, last, width; nothing for what is not a range of numbers.
-struct Range {
-  int64_t first, last;
-  size_t width;
-};
-std::optional<Range> ParseRange(std::string_view text) {
-  const size_t dots = text.find("..");
-  if (dots == std::string_view::npos) return std::nullopt;
-  const std::string_view a = text.substr(0, dots), b = text.substr(dots + 2);
-  const auto number = [](std::string_view digits) -> std::optional<int64_t> {
-    if (digits.empty() || digits.size() > 12) return std::nullopt;
-    int64_t value = 0;
-    for (const char c : digits) {
-      if (c < '0' || c > '9') return std::nullopt;
-      value = value * 10 + (c - '0');
-    }
-    return value;
-  };
-  const auto first = number(a), last = number(b);
-  if (!first || !last) return std::nullopt;
-  return Range{*first, *last, a.size()};
-}
-
 }  // namespace
 
 bool HasPictureSuffix(const std::string& path) {
@@ -87,29 +63,6 @@ bool HasPictureSuffix(const std::string& path) {
                                                    ".gif", ".tif",  ".tiff", ".bmp",  ".dib",  ".pbm",
                                                    ".pgm", ".ppm",  ".pnm",  ".avif", ".heic", ".heif"};
   return std::find(std::begin(kSuffixes), std::end(kSuffixes), Suffix(path)) != std::end(kSuffixes);
-}
-
-Result<std::vector<std::string>> ExpandRanges(const std::string& text) {
-  for (size_t open = text.find('{'); open != std::string::npos; open = text.find('{', open + 1)) {
-    const size_t close = text.find('}', open);
-    if (close == std::string::npos) break;
-    const std::optional<Range> range = ParseRange(std::string_view(text).substr(open + 1, close - open - 1));
-    if (!range) continue;
-    if (range->last < range->first) return InvalidArgument(text, "its range runs backwards");
-    const uint64_t count = static_cast<uint64_t>(range->last - range->first) + 1;
-    ASSIGN_OR_RETURN(const std::vector<std::string> tails, ExpandRanges(text.substr(close + 1)));
-    if (count > kMaxExpansion || count * tails.size() > kMaxExpansion) {
-      return InvalidArgument(text, "its ranges stand for more than 100000 names");
-    }
-    std::vector<std::string> all;
-    for (int64_t value = range->first; value <= range->last; ++value) {
-      std::string digits = std::to_string(value);
-      digits.insert(0, range->width > digits.size() ? range->width - digits.size() : 0, '0');
-      for (const std::string& tail : tails) all.push_back(text.substr(0, open) + digits + tail);
-    }
-    return all;
-  }
-  return std::vector<std::string>{text};
 }
 
 Result<std::unique_ptr<PictureInputs>> PictureInputs::Open(const InputOptions& options, Fetcher fetch) {
@@ -135,7 +88,7 @@ Status PictureInputs::Expand(const std::string& argument) {
   } else if (IsAddress(argument) || fs::exists(argument, ignored)) {
     Add(argument, items_);
   } else {
-    ASSIGN_OR_RETURN(const std::vector<std::string> names, ExpandRanges(argument));
+    ASSIGN_OR_RETURN(const std::vector<std::string> names, ExpandBraces(argument));
     for (const std::string& name : names) {
       if (!ExpandGlob(name)) Add(name, items_);
     }

@@ -62,10 +62,6 @@ class PictureInputs {
   std::optional<int64_t> total_;
 };
 
-/// All ranges "{000..010}" of `text` counted through, in order, widths kept; "{a}" and "{}" mean themselves.
-/// Errors: a range that runs backwards, more than 100,000 results.
-Result<std::vector<std::string>> ExpandRanges(const std::string& text);
-
 /// The suffix, in any case, is one of a picture format.
 bool HasPictureSuffix(const std::string& path);
 

@@ -88,16 +88,5 @@ TEST_F(Inputs, AnArchiveThatIsNoneIsReported) {
   EXPECT_FALSE(total_.has_value());
 }
 
-TEST(Ranges, AreCountedThrough) {
-  EXPECT_EQ(*ExpandRanges("a{08..11}.tar"), (Strings{"a08.tar", "a09.tar", "a10.tar", "a11.tar"}));
-  EXPECT_EQ(*ExpandRanges("{0..1}{3..4}"), (Strings{"03", "04", "13", "14"}));
-  for (const char* plain : {"a", "{", "{}", "{a}", "{a..b}", "{1..}", "}1..2{"}) {
-    EXPECT_EQ(*ExpandRanges(plain), Strings{plain});
-  }
-  EXPECT_FALSE(ExpandRanges("{2..1}").ok());
-  EXPECT_FALSE(ExpandRanges("{0..999}{0..999}").ok());
-  EXPECT_FALSE(ExpandRanges("{0..999999999999}").ok());
-}
-
 }  // namespace
 }  // namespace diptych

@@ -136,6 +136,10 @@ MappedFile::~MappedFile() {
   ::munmap(const_cast<uint8_t*>(data_), size_);
 }
 
+void MappedFile::ExpectSparseReads() const {
+  if (size_ > 0) ::madvise(const_cast<uint8_t*>(data_), size_, MADV_RANDOM);
+}
+
 void ReleaseMappedPages(const void* data, size_t bytes) {
   const uintptr_t page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
   const uintptr_t begin = (reinterpret_cast<uintptr_t>(data) + page - 1) / page * page;
@@ -162,6 +166,26 @@ Result<std::string> ReadFile(const std::string& path, size_t max_bytes) {
     done += static_cast<size_t>(n);
   }
   bytes.resize(done);
+  return bytes;
+}
+
+Result<std::string> ReadFileRange(const std::string& path, uint64_t offset, size_t size) {
+  ASSIGN_OR_RETURN(const auto opened, OpenRegular(path));
+  const FileDescriptor file{opened.first};
+  const uint64_t file_size = opened.second;
+  if (offset > file_size || size > file_size - offset) {
+    return Corrupt(path, "ends at byte " + std::to_string(file_size) + ", before " + std::to_string(size) +
+                             " bytes from " + std::to_string(offset) + " on");
+  }
+  std::string bytes(size, '\0');
+  size_t done = 0;
+  while (done < size) {
+    const ssize_t n = ::pread(file.fd, bytes.data() + done, size - done, static_cast<off_t>(offset + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return IoError(path, "cannot be read: " + SystemReason());
+    if (n == 0) return Corrupt(path, "shrank while it was read");
+    done += static_cast<size_t>(n);
+  }
   return bytes;
 }
 

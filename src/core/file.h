@@ -24,6 +24,8 @@ class MappedFile {
   MappedFile& operator=(const MappedFile&) = delete;
 
   ByteSpan bytes() const { return {data_, size_}; }
+  /// Only places far apart will be read (headers): nothing is read ahead from the disk.
+  void ExpectSparseReads() const;
   const std::string& path() const { return path_; }
 
  private:
@@ -40,6 +42,9 @@ void ReleaseMappedPages(const void* data, size_t bytes);
 
 /// The whole file as bytes; more than `max_bytes` is an error, found before anything is read.
 Result<std::string> ReadFile(const std::string& path, size_t max_bytes = size_t{1} << 30);
+
+/// `size` bytes from `offset` on. Errors: the file ends before that.
+Result<std::string> ReadFileRange(const std::string& path, uint64_t offset, size_t size);
 
 /// Writes to a temporary name in the same folder, then renames: readers see the old file or the new one, never half.
 /// A link is followed; a device or pipe (/dev/null, /dev/stdout) is written to as it is.

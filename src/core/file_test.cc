@@ -61,6 +61,17 @@ TEST_F(File, WhatIsNoFileIsRefused) {
   EXPECT_EQ(MappedFile::Open("/dev/zero").status().code(), StatusCode::kInvalidArgument);
 }
 
+TEST_F(File, RangesAreRead) {
+  ASSERT_TRUE(WriteFileAtomically(Path("a"), "0123456789").ok());
+  EXPECT_EQ(*ReadFileRange(Path("a"), 3, 4), "3456");
+  EXPECT_EQ(*ReadFileRange(Path("a"), 0, 10), "0123456789");
+  EXPECT_EQ(*ReadFileRange(Path("a"), 10, 0), "");
+  for (const auto& [offset, size] : {std::pair<uint64_t, size_t>{3, 8}, {11, 0}, {~uint64_t{0}, 2}, {2, ~size_t{0}}}) {
+    EXPECT_EQ(ReadFileRange(Path("a"), offset, size).status().code(), StatusCode::kCorrupt) << offset << " " << size;
+  }
+  EXPECT_EQ(ReadFileRange(Path("b"), 0, 1).status().code(), StatusCode::kNotFound);
+}
+
 TEST_F(File, ReadingHasALimit) {
   ASSERT_TRUE(WriteFileAtomically(Path("a"), "12345").ok());
   EXPECT_EQ(*ReadFile(Path("a"), 5), "12345");

@@ -29,6 +29,9 @@ class TarReader {
   /// kUnsupported: sparse files, compressed archives. After an error the reader is at its end.
   Result<std::optional<TarEntry>> Next();
 
+  /// Where the next entry's headers begin: from one position to another lie whole entries.
+  size_t position() const { return at_; }
+
  private:
   Result<std::optional<TarEntry>> Find();
   Status ReadPax(ByteSpan data, std::string* name, std::optional<uint64_t>* size) const;

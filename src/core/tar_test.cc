@@ -91,6 +91,20 @@ TEST(Tar, LongNames) {
   EXPECT_EQ(walk.files[2].first, "pre/fix/name");
 }
 
+TEST(Tar, BetweenPositionsLieWholeEntries) {
+  const std::string longest(300, 'n');
+  const std::string a = File("p", PaxRecord("path", longest), 'x') + File("short", "x");
+  const std::string archive = a + Header("d/", Octal(0), '5') + File("b", std::string(700, 'y')) + kEnd;
+  TarReader reader(Bytes(archive), "a.tar");
+  EXPECT_EQ(reader.position(), 0u);
+  ASSERT_TRUE(reader.Next().ok());
+  EXPECT_EQ(reader.position(), a.size());
+  ASSERT_TRUE(reader.Next().ok());
+  const Walk walk = ReadAll(archive.substr(a.size(), reader.position() - a.size()));
+  ASSERT_EQ(walk.files.size(), 1u) << walk.status.ToString();
+  EXPECT_EQ(walk.files[0].first, "b");
+}
+
 TEST(Tar, PaxSizeStandsForTheHeaders) {
   const std::string data(600, 'd');
   const Walk walk =
@@ -129,8 +143,7 @@ TEST(Tar, SizesThatOverflowAreRefused) {
 }
 
 TEST(Tar, MalformedPaxHeadersAreRefused) {
-  for (const char* record :
-       {"5", "x path=a\n", "999 path=a\n", "3 a\n", "9 path=a\r\r", "0 =\n", " path=a\n"}) {
+  for (const char* record : {"5", "x path=a\n", "999 path=a\n", "3 a\n", "9 path=a\r\r", "0 =\n", " path=a\n"}) {
     EXPECT_EQ(ReadAll(File("p", record, 'x') + File("a", "") + kEnd).status.code(), StatusCode::kCorrupt) << record;
   }
   EXPECT_EQ(ReadAll(File("p", std::string((1 << 20) + 1, 'x'), 'L')).status.code(), StatusCode::kLimitExceeded);
