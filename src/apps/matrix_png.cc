@@ -131,7 +131,7 @@ void DrawScale(Canvas& canvas, const Layout& layout, int columns, std::pair<floa
 
 }  // namespace
 
-Status DrawMatrix(const SimilarityMatrix& matrix, const std::string& path) {
+Result<std::string> MatrixPng(const SimilarityMatrix& matrix, const std::string& path) {
   const size_t n = matrix.a.names.size(), m = matrix.b.names.size();
   if (n == 0 || m == 0) return NotFound(path, "there is nothing to draw");
   if (n > kMaxDrawn || m > kMaxDrawn) {
@@ -161,7 +161,11 @@ Status DrawMatrix(const SimilarityMatrix& matrix, const std::string& path) {
   }
   DrawSides(canvas, matrix, layout);
   DrawScale(canvas, layout, static_cast<int>(m), range);
-  ASSIGN_OR_RETURN(const std::string bytes, EncodePng(canvas.image()));
+  return EncodePng(canvas.image());
+}
+
+Status DrawMatrix(const SimilarityMatrix& matrix, const std::string& path) {
+  ASSIGN_OR_RETURN(const std::string bytes, MatrixPng(matrix, path));
   return WriteFileAtomically(path, bytes);
 }
 

@@ -9,8 +9,12 @@
 
 namespace diptych {
 
-/// Colours run from the smallest to the greatest value of the matrix, with a scale beside it; values stand in the cells
-/// where they fit. Errors: more than 500 rows or columns, nothing that could be drawn, a file that cannot be written.
+/// -> a PNG's bytes. Colours run from the smallest to the greatest value of the matrix, with a scale beside it; values
+/// stand in the cells where they fit. `where` is for messages. Errors: more than 500 rows or columns, nothing that could
+/// be drawn.
+Result<std::string> MatrixPng(const SimilarityMatrix& matrix, const std::string& where);
+
+/// The same into a file. Errors: it cannot be written.
 Status DrawMatrix(const SimilarityMatrix& matrix, const std::string& path);
 
 }  // namespace diptych

@@ -2,109 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
-#include <set>
 #include <thread>
 #include <utility>
 
-#include "checkpoint/checkpoint.h"
-#include "clip/names.h"
 #include "kernels/norm.h"
 #include "kernels/softmax.h"
 
 namespace diptych {
 namespace {
-
-namespace fs = std::filesystem;
-
-Result<StateDict> LoadWeights(const ClipConfig& config) {
-  StateDict all;
-  for (const std::string& file : config.weights) {
-    const std::string path = (fs::path(config.folder) / file).string();
-    ASSIGN_OR_RETURN(StateDict part, LoadCheckpoint(path));
-    all.merge(part);
-  }
-  return all;
-}
-
-// Hands stored tensors to parameters by name, and remembers what is left over.
-class Binder {
- public:
-  Binder(const StateDict& state, const ClipConfig& config) : state_(state), config_(config) {}
-
-  void operator()(const std::string& name, nn::Param& param) {
-    if (!status_.ok()) return;
-    const std::vector<std::string>* names = nullptr;
-    const std::vector<std::vector<std::string>> alternatives = StoredNames(config_.container, name);
-    for (const auto& one : alternatives) {
-      if (names == nullptr && state_.count(one[0]) != 0) names = &one;
-    }
-    if (names == nullptr) names = &alternatives[0];  // its absence is what the error then says
-    status_ = Bind(*names, param);
-  }
-
-  // OK when every tensor of the file has found its place.
-  Status Finish() const {
-    RETURN_IF_ERROR(status_);
-    std::string extra;
-    int count = 0;
-    for (const auto& [name, tensor] : state_) {
-      if (used_.count(name) != 0 || IsIgnorableTensor(name)) continue;
-      if (++count <= 3) extra += (extra.empty() ? "\"" : ", \"") + name + "\"";
-    }
-    if (count == 0) return Status::Ok();
-    if (count > 3) extra += " and " + std::to_string(count - 3) + " more";
-    return Corrupt(config_.folder,
-                   "the model has no place for the stored tensor" + std::string(count > 1 ? "s " : " ") + extra,
-                   "the configuration may describe another model");
-  }
-
- private:
-  Status Bind(const std::vector<std::string>& names, nn::Param& param) {
-    std::vector<nn::SharedView> parts;
-    int64_t elements = 0;
-    std::string shapes;
-    for (const std::string& stored : names) {
-      const auto it = state_.find(stored);
-      if (it == state_.end()) {
-        return Corrupt(config_.folder, "tensor \"" + stored + "\" is missing",
-                       "the file may be cut short, or the configuration describe another model");
-      }
-      used_.insert(stored);
-      const TensorView& view = it->second.view;
-      if (view.dtype() != DType::kF32 && view.dtype() != DType::kF16 && view.dtype() != DType::kBF16) {
-        return Unsupported(it->second.file, "tensor \"" + stored + "\" is " + NameOf(view.dtype()),
-                           "weights must be fp32, fp16 or bf16");
-      }
-      elements += view.NumElements();
-      shapes += (shapes.empty() ? "" : " + ") + view.shape().ToString();
-      parts.push_back({view, it->second.owner});
-    }
-    if (!SameShape(parts, param.shape()) || elements != param.shape().NumElements()) {
-      return Corrupt(config_.folder, "tensor \"" + names[0] + "\" has shape " + shapes +
-                                         ", the configuration asks for " + param.shape().ToString());
-    }
-    param.Bind(std::move(parts));
-    return Status::Ok();
-  }
-
-  // Leading ones do not count: containers differ in them.
-  static bool SameShape(const std::vector<nn::SharedView>& parts, const Shape& wanted) {
-    const Shape& stored = parts[0].view.shape();
-    int first = 0;
-    while (stored.rank() - first > wanted.rank() && stored[first] == 1) ++first;
-    if (stored.rank() - first != wanted.rank()) return false;
-    for (int i = parts.size() > 1 ? 1 : 0; i < wanted.rank(); ++i) {
-      if (stored[first + i] != wanted[i]) return false;
-    }
-    return true;
-  }
-
-  const StateDict& state_;
-  const ClipConfig& config_;
-  std::set<std::string> used_;
-  Status status_;
-};
 
 // FNV-1a, 64 bits.
 class Hash {
@@ -166,33 +71,15 @@ void AddTableFacts(const ResolvedModel& resolved, ClipConfig& config) {
 
 Result<std::unique_ptr<Clip>> Clip::Load(const std::string& name, const LoadOptions& options) {
   ASSIGN_OR_RETURN(const ResolvedModel resolved, ResolveModel(name, options.resolve));
-  const std::string& folder = resolved.folder;
-  std::unique_ptr<Clip> clip(new Clip);
-  clip->options_ = options;
-  ASSIGN_OR_RETURN(clip->config_, LoadClipConfig(folder));
-  AddTableFacts(resolved, clip->config_);
-  const ClipConfig& config = clip->config_;
-  ASSIGN_OR_RETURN(const StateDict state, LoadWeights(config));
-  clip->image_ = MakeImageTower(config.image);
-  clip->text_ = MakeTextTower(config.text);
-
-  nn::Param scale(Shape{}), bias(Shape{});
-  Binder binder(state, config);
-  const nn::ParamVisitor bind = [&](const std::string& n, nn::Param& p) { binder(n, p); };
-  clip->image_->Visit(bind);
-  clip->text_->Visit(bind);
-  binder("logit_scale", scale);
-  if (config.has_logit_bias) binder("logit_bias", bias);
-  RETURN_IF_ERROR(binder.Finish());
-  clip->logit_scale_ = std::exp(scale.Scalar());
-  if (config.has_logit_bias) clip->logit_bias_ = bias.Scalar();
-  if (!std::isfinite(clip->logit_scale_) || !std::isfinite(clip->logit_bias_)) {
-    return Corrupt(folder, "the stored logit_scale or logit_bias is not a finite number");
-  }
+  ASSIGN_OR_RETURN(ClipConfig config, LoadClipConfig(resolved.folder));
+  AddTableFacts(resolved, config);
+  const auto model = std::make_shared<ClipModel>(MakeClipModel(config));
+  RETURN_IF_ERROR(BindWeights(*model));
+  std::unique_ptr<Clip> clip(new Clip(model, options.precision));
 
   Status text_status;
   const auto load_text = [&] {
-    text_status = clip->LoadTextSide();
+    text_status = BindTokenizer(*model);
     if (text_status.ok() && options.prepare_text) clip->text_plan();
   };
   if (options.prepare_image) {
@@ -206,17 +93,15 @@ Result<std::unique_ptr<Clip>> Clip::Load(const std::string& name, const LoadOpti
   return clip;
 }
 
-Status Clip::LoadTextSide() {
-  if (config_.builtin_tokenizer) {
-    tokenizer_ = MakeClipTokenizer(config_.tokenizer);
-  } else {
-    ASSIGN_OR_RETURN(tokenizer_, LoadTokenizer(config_.folder, config_.tokenizer));
-  }
-  const int32_t known = tokenizer_->vocab_size(), embedded = text_->info().vocab_size;
-  if (known <= embedded) return Status::Ok();
-  return Corrupt(config_.folder, "the tokenizer knows " + std::to_string(known) + " tokens, the text tower only " +
-                                     std::to_string(embedded));
+std::unique_ptr<Clip> Clip::Of(std::shared_ptr<ClipModel> model) {
+  return std::unique_ptr<Clip>(new Clip(std::move(model), kernels::Precision::kF32));
 }
+
+Clip::Clip(std::shared_ptr<ClipModel> model, kernels::Precision precision)
+    : model_(std::move(model)),
+      precision_(precision),
+      logit_scale_(std::exp(model_->logit_scale.Scalar())),
+      logit_bias_(model_->config.has_logit_bias ? model_->logit_bias.Scalar() : 0.0f) {}
 
 const std::string& Clip::fingerprint() const {
   std::call_once(fingerprint_once_, [this] {
@@ -232,8 +117,8 @@ const std::string& Clip::fingerprint() const {
         for (const size_t at : {size_t{0}, (size - n) / 2, size - n}) hash.Add(bytes + at, n);
       }
     };
-    image_->Visit(add);
-    text_->Visit(add);
+    model_->image->Visit(add);
+    model_->text->Visit(add);
     hash.Add(&logit_scale_, sizeof logit_scale_);
     hash.Add(&logit_bias_, sizeof logit_bias_);
     fingerprint_ = hash.Hex();
@@ -241,23 +126,15 @@ const std::string& Clip::fingerprint() const {
   return fingerprint_;
 }
 
-int64_t Clip::parameter_count() const {
-  int64_t count = 1 + (config_.has_logit_bias ? 1 : 0);  // scale and bias
-  const nn::ParamVisitor add = [&](const std::string&, nn::Param& param) {
-    if (param.role() == nn::Param::Role::kWeight) count += param.shape().NumElements();
-  };
-  image_->Visit(add);
-  text_->Visit(add);
-  return count;
-}
+int64_t Clip::parameter_count() const { return model_->parameter_count(); }
 
 const ImageTowerPlan& Clip::image_plan() const {
-  std::call_once(image_once_, [this] { image_plan_ = image_->Prepare(options_.precision); });
+  std::call_once(image_once_, [this] { image_plan_ = model_->image->Prepare(precision_); });
   return *image_plan_;
 }
 
 const TextTowerPlan& Clip::text_plan() const {
-  std::call_once(text_once_, [this] { text_plan_ = text_->Prepare(options_.precision); });
+  std::call_once(text_once_, [this] { text_plan_ = model_->text->Prepare(precision_); });
   return *text_plan_;
 }
 
@@ -274,8 +151,8 @@ void Clip::EncodeTexts(Context& context, std::span<const std::string> texts, flo
   const TextTowerInfo& tower = plan.info();
   std::vector<std::vector<int32_t>> all;
   for (const std::string& text : texts) {
-    all.push_back(tokenizer_->Encode(text));
-    if (tower.sees_padding) all.back().resize(static_cast<size_t>(tower.context_length), tokenizer_->pad_id());
+    all.push_back(tokenizer().Encode(text));
+    if (tower.sees_padding) all.back().resize(static_cast<size_t>(tower.context_length), tokenizer().pad_id());
   }
   const std::unique_ptr<TextPrefix> prefix = SharedPrefix(context, plan, all);
   const size_t skipped = prefix == nullptr ? 0 : prefix->ids.size();
@@ -308,7 +185,7 @@ void Clip::Logits(const float* images, int64_t q, const float* texts, int64_t n,
 }
 
 void Clip::Probabilities(float* logits, int64_t q, int64_t n) const {
-  if (!config_.has_logit_bias) return kernels::Softmax(logits, q, n);
+  if (!config().has_logit_bias) return kernels::Softmax(logits, q, n);
   for (int64_t i = 0; i < q * n; ++i) logits[i] = 1.0f / (1.0f + std::exp(-logits[i]));
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "clip/config.h"
+#include "clip/model.h"
 #include "clip/models.h"
 #include "core/context.h"
 #include "core/status.h"
@@ -33,9 +34,13 @@ class Clip {
   /// contradicts its tensors, a tokenizer that does not fit its tower.
   static Result<std::unique_ptr<Clip>> Load(const std::string& name, const LoadOptions& options = {});
 
-  const ClipConfig& config() const { return config_; }
-  const Tokenizer& tokenizer() const { return *tokenizer_; }
-  int embed_dim() const { return config_.embed_dim; }
+  /// A model that is being trained, as it is now: plans are made of the values at their first use, so a new object is
+  /// due after a training step. Shares the model's tokenizer and mapped tables.
+  static std::unique_ptr<Clip> Of(std::shared_ptr<ClipModel> model);
+
+  const ClipConfig& config() const { return model_->config; }
+  const Tokenizer& tokenizer() const { return *model_->tokenizer; }
+  int embed_dim() const { return config().embed_dim; }
   float logit_scale() const { return logit_scale_; }  // exp() already taken
   float logit_bias() const { return logit_bias_; }    // 0 where the model has none
   /// Names, shapes and a sample of every tensor, hashed: 16 hex digits. Embeddings of models whose fingerprints differ
@@ -61,14 +66,11 @@ class Clip {
   const TextTowerPlan& text_plan() const;
 
  private:
-  Clip() = default;
-  Status LoadTextSide();  // the tokenizer, checked against the tower
-  ClipConfig config_;
-  LoadOptions options_;
-  std::unique_ptr<Tokenizer> tokenizer_;
-  std::unique_ptr<ImageTower> image_;
-  std::unique_ptr<TextTower> text_;
-  float logit_scale_ = 1.0f, logit_bias_ = 0.0f;
+  Clip(std::shared_ptr<ClipModel> model, kernels::Precision precision);
+
+  std::shared_ptr<ClipModel> model_;
+  kernels::Precision precision_;
+  float logit_scale_, logit_bias_;
   mutable std::once_flag image_once_, text_once_, fingerprint_once_;
   mutable std::unique_ptr<ImageTowerPlan> image_plan_;
   mutable std::unique_ptr<TextTowerPlan> text_plan_;

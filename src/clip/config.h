@@ -39,6 +39,8 @@ struct ClipConfig {
   PreprocessConfig preprocess;
   TokenizerOptions tokenizer;
   bool builtin_tokenizer = false;     // CLIP's own vocabulary instead of files in the folder
+  /// The names by which open_clip builds a tower or tokenizer that is not its own; empty where it is.
+  std::string timm_model_name, hf_model_name, hf_tokenizer_name;
   std::string license;                // empty where unknown
   std::vector<Fact> facts;
 };

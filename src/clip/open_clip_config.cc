@@ -112,6 +112,7 @@ Status ReadTimmTower(JsonReader& vision, ClipConfig& config) {
   tower->projection_bias = vision.Bool("timm_proj_bias", false);
   RETURN_IF_ERROR(vision.Check());
   config.image = *tower;
+  config.timm_model_name = timm;
   config.preprocess.size = config.preprocess.crop = tower->image_size;
   config.family = "EfficientNet-Lite";
   config.facts.push_back({"image tower", timm, kFile});
@@ -177,6 +178,7 @@ Status ReadBert(JsonReader& text, const std::string& folder, ClipConfig& config)
   }
   tower.embed_dim = config.embed_dim;
   config.text = tower;
+  config.hf_model_name = text.String("hf_model_name", "");
   config.tokenizer.pad_id = tower.pad_id;
   config.facts.push_back({"text tower", "BERT, " + std::to_string(tower.layers) + " layers", "text_config.json"});
   return Status::Ok();
@@ -239,6 +241,7 @@ Status ReadTransformer(JsonReader& text, bool quick_gelu, ClipConfig& config) {
 Status ReadTokenizer(JsonReader& text, bool hugging_face, ClipConfig& config) {
   config.tokenizer.context_length = Bounded(text, "context_length", 77, kMaxContext);
   config.builtin_tokenizer = !hugging_face && !text.Has("hf_tokenizer_name");
+  config.hf_tokenizer_name = text.String("hf_tokenizer_name", "");
   JsonReader options = text.Object("tokenizer_kwargs");
   // open_clip's HFTokenizer cleans white space, its own tokenizer lowers case, unless told otherwise.
   const std::string clean = options.String("clean", config.builtin_tokenizer ? "lower" : "whitespace");
