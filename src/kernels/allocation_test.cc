@@ -4,7 +4,9 @@
 #include <numeric>
 
 #include "kernels/attention.h"
+#include "kernels/batch_norm.h"
 #include "kernels/conv.h"
+#include "kernels/conv_training.h"
 #include "kernels/matmul.h"
 #include "kernels/norm.h"
 #include "kernels/pool.h"
@@ -50,6 +52,30 @@ TEST_P(Allocation, Conv) {
     const PackedWeight packed = PackConv(TensorView(w.data(), DType::kF32, shape), g);
     const auto run = [&] {
       Conv(context_, x.data(), 2, 9, 9, packed, {.bias = bias.data(), .activation = Activation::kRelu6}, y.data());
+    };
+    EXPECT_EQ(AllocationsOf(context_, run), 0) << "kernel " << g.kernel_h << " groups " << g.groups;
+  }
+}
+
+TEST_P(Allocation, ConvTraining) {
+  const ConvGeometry pointwise{.in_channels = 16, .out_channels = 24};
+  const ConvGeometry depthwise{
+      .in_channels = 16, .out_channels = 16, .kernel_h = 3, .kernel_w = 3, .groups = 16, .pad = 1};
+  const ConvGeometry dense{.in_channels = 16, .out_channels = 24, .kernel_h = 3, .kernel_w = 3, .stride = 2};
+  std::vector<float> x = Random(2 * 9 * 9 * 24, 1), w = Random(24 * 16 * 9, 2), y(2 * 9 * 9 * 24), statistics(48);
+  for (const ConvGeometry& g : {pointwise, depthwise, dense}) {
+    const ConvShape shape{.geometry = g, .b = 2, .h = 9, .w = 9};
+    const BatchNormArgs norm{.x = x.data(),
+                             .m = 162,
+                             .c = 16,
+                             .params = {w.data(), w.data(), 1e-5f},
+                             .statistics = {statistics.data(), statistics.data() + 24}};
+    const auto run = [&] {
+      TrainingConv(context_, shape, x.data(), w.data(), y.data());
+      ConvBackwardWeights(context_, shape, x.data(), y.data(), w.data());
+      ConvBackwardData(context_, shape, y.data(), w.data(), x.data(), Gradient::kAccumulate);
+      BatchNorm(context_, norm, nullptr, y.data());
+      BatchNormBackward(context_, norm, y.data(), y.data(), y.data(), {});
     };
     EXPECT_EQ(AllocationsOf(context_, run), 0) << "kernel " << g.kernel_h << " groups " << g.groups;
   }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "kernels/conv_descs.h"
 #include "kernels/packed_weight_impl.h"
 #include "kernels/product.h"
 
@@ -13,53 +14,18 @@ namespace {
 using dnnl::memory;
 constexpr auto kF32 = memory::data_type::f32;
 
-memory::dims WeightDims(const ConvGeometry& g) {
-  if (g.groups == 1) return {g.out_channels, g.in_channels, g.kernel_h, g.kernel_w};
-  return {g.groups, g.out_channels / g.groups, g.in_channels / g.groups, g.kernel_h, g.kernel_w};
-}
-
-// Zeros after the last row: as many as the last window reaches; none where it ends inside.
-int PadAfter(const ConvGeometry& g, int in, int kernel) {
-  return std::max(0, (g.OutSize(in, kernel) - 1) * g.stride + kernel - in - g.PadBefore(in, kernel));
-}
-
-}  // namespace
-
-int ConvGeometry::OutSize(int in, int kernel) const {
-  if (padding == Padding::kSame) return (in + stride - 1) / stride;
-  return (in + 2 * pad - kernel) / stride + 1;
-}
-
-int ConvGeometry::PadBefore(int in, int kernel) const {
-  if (padding == Padding::kExplicit) return pad;
-  return std::max(0, (OutSize(in, kernel) - 1) * stride + kernel - in) / 2;
-}
-
-namespace {
-
 PlanPrimitive ConvolutionPlanner(const ConvGeometry& g) {
   return [g](const PrimitiveKey& key, const memory::desc& weights) {
-    const int h = static_cast<int>(key.h), w = static_cast<int>(key.w);
-    const memory::desc x({key.b, g.in_channels, h, w}, kF32, memory::format_tag::nhwc);
-    const memory::desc y({key.b, g.out_channels, g.OutSize(h, g.kernel_h), g.OutSize(w, g.kernel_w)}, kF32,
-                         memory::format_tag::nhwc);
+    const ConvDescs descs(g, key.b, key.h, key.w);
     const memory::desc bias = key.bias ? memory::desc({g.out_channels}, kF32, memory::format_tag::a) : memory::desc();
-    const memory::dims strides{g.stride, g.stride};
-    const memory::dims before{g.PadBefore(h, g.kernel_h), g.PadBefore(w, g.kernel_w)};
-    const memory::dims after{PadAfter(g, h, g.kernel_h), PadAfter(g, w, g.kernel_w)};
-    const dnnl::convolution_forward::primitive_desc desc(Engine(), dnnl::prop_kind::forward_inference,
-                                                         dnnl::algorithm::convolution_direct, x, weights, bias, y,
-                                                         strides, before, after, AttributesOf(key), true);
+    const dnnl::convolution_forward::primitive_desc desc(
+        Engine(), dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, descs.x, weights, bias,
+        descs.y, descs.strides, descs.pad_before, descs.pad_after, AttributesOf(key), true);
     return PrimitivePlan{desc, [desc] { return dnnl::convolution_forward(desc); }};
   };
 }
 
 }  // namespace
-
-bool IsPointwise(const ConvGeometry& g) {
-  const bool padded = g.padding == ConvGeometry::Padding::kExplicit && g.pad != 0;
-  return g.kernel_h == 1 && g.kernel_w == 1 && g.stride == 1 && g.groups == 1 && !padded;
-}
 
 PackedWeight PackConv(TensorView w, const ConvGeometry& g, const float* scale, Precision) {
   const Shape shape{g.out_channels, g.in_channels / g.groups, g.kernel_h, g.kernel_w};
@@ -82,8 +48,7 @@ PackedWeight PackConv(TensorView w, const ConvGeometry& g, const float* scale, P
     const Product product = FasterProduct(g.out_channels, g.in_channels);
     return PackProduct(floats, g.out_channels, g.in_channels, WeightOrder::kOutIn, product);
   }
-  const auto tag = g.groups == 1 ? memory::format_tag::oihw : memory::format_tag::goihw;
-  const memory plain({WeightDims(g), kF32, tag}, Engine(), const_cast<float*>(floats));
+  const memory plain(PlainWeight(g), Engine(), const_cast<float*>(floats));
   constexpr int kNominalSide = 28;  // the layout is asked for at this size; others nearly always want the same
   const PrimitiveKey nominal{.h = std::max(kNominalSide, g.kernel_h), .w = std::max(kNominalSide, g.kernel_w)};
   auto impl = std::make_shared<PackedWeight::Impl>();

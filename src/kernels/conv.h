@@ -2,6 +2,8 @@
 #ifndef DIPTYCH_KERNELS_CONV_H_
 #define DIPTYCH_KERNELS_CONV_H_
 
+#include <compare>
+
 #include "core/context.h"
 #include "core/tensor.h"
 #include "kernels/gemm.h"
@@ -21,6 +23,8 @@ struct ConvGeometry {
 
   int OutSize(int in, int kernel) const;    // output rows or columns for `in` input rows or columns
   int PadBefore(int in, int kernel) const;  // zeros before the first row or column
+
+  friend auto operator<=>(const ConvGeometry&, const ConvGeometry&) = default;
 };
 
 /// Packs `w` (OC, C/groups, KH, KW; fp32, fp16 or bf16), each output channel multiplied by scale[oc] where `scale` is

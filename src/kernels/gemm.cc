@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "kernels/conv_descs.h"
 #include "kernels/packed_weight_impl.h"
 #include "kernels/product.h"
 

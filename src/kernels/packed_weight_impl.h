@@ -20,9 +20,6 @@ struct PackedWeight::Impl {
 /// `w` as fp32, from its own memory where that is possible, otherwise in `copy`.
 const float* AsFloats(TensorView w, Tensor& copy);
 
-/// A convolution that is a product of rows: each pixel is one.
-bool IsPointwise(const ConvGeometry& geometry);
-
 }  // namespace diptych::kernels
 
 #endif  // DIPTYCH_KERNELS_PACKED_WEIGHT_IMPL_H_

@@ -55,6 +55,33 @@ void AveragePool(Context& context, const float* x, const MapShape& shape, int k,
   });
 }
 
+void GlobalAveragePoolBackward(Context& context, const float* dy, int64_t b, int64_t pixels, int64_t c, float* dx) {
+  const float scale = 1.0f / static_cast<float>(pixels);
+  ParallelFor(context, b * pixels, std::max<int64_t>(1, 16384 / c), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const float* in = dy + row / pixels * c;
+      for (int64_t i = 0; i < c; ++i) dx[row * c + i] = in[i] * scale;
+    }
+  });
+}
+
+void AveragePoolBackward(Context& context, const float* dy, const MapShape& shape, int k, float* dx) {
+  const int out_h = shape.h / k, out_w = shape.w / k;
+  const float scale = 1.0f / static_cast<float>(k * k);
+  ParallelFor(context, shape.b * shape.h, 4, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const int64_t image = row / shape.h, out_row = row % shape.h / k;
+      float* out = dx + row * shape.w * shape.c;
+      const int covered = out_row < out_h ? out_w * k : 0;  // columns inside of windows
+      for (int column = 0; column < covered; ++column, out += shape.c) {
+        const float* in = dy + ((image * out_h + out_row) * out_w + column / k) * shape.c;
+        for (int channel = 0; channel < shape.c; ++channel) out[channel] = in[channel] * scale;
+      }
+      std::fill_n(out, int64_t{shape.w - covered} * shape.c, 0.0f);
+    }
+  });
+}
+
 void GatherRows(TensorView table, std::span<const int32_t> ids, float* y) {
   CHECK_EQ(table.shape().rank(), 2);
   const int64_t rows = table.shape()[0], d = table.shape()[1];

@@ -23,6 +23,10 @@ struct MapShape {
 };
 void AveragePool(Context& context, const float* x, const MapShape& shape, int k, float* y);
 
+/// Their backward passes: dx as x is written, the rows and columns that belong to no window get zeros.
+void GlobalAveragePoolBackward(Context& context, const float* dy, int64_t b, int64_t pixels, int64_t c, float* dx);
+void AveragePoolBackward(Context& context, const float* dy, const MapShape& shape, int k, float* dx);
+
 /// y[i] = table[ids[i]]: table (V, D) in fp32, fp16 or bf16, y (M, D) in fp32. REQUIRES: 0 <= id < V.
 void GatherRows(TensorView table, std::span<const int32_t> ids, float* y);
 

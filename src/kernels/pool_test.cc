@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/half.h"
+#include "kernels/reference.h"
 #include "kernels/test_util.h"
 
 namespace diptych::kernels {
@@ -35,6 +36,35 @@ TEST(Pool, AveragePoolDropsTheRest) {
   AveragePool(context, x.data(), shape, 2, y.data());
   // Values at (row, column, channel) are 6 row + 2 column + channel; a window's mean is its centre.
   EXPECT_EQ(y, (std::vector<float>{4, 5, 16, 17, 34, 35, 46, 47}));
+}
+
+TEST(Pool, AveragePoolBackward) {
+  for (const int k : {1, 2, 3}) {
+    const MapShape shape{.b = 2, .h = 7, .w = 8, .c = 5};
+    const std::vector<float> dy = Random(2 * (7 / k) * (8 / k) * 5, 1);
+    std::vector<float> dx(2 * 7 * 8 * 5, -1.0f), expected(dx.size());
+    reference::AveragePoolBackward(dy.data(), shape, k, expected.data());
+    for (const int threads : {1, 2}) {
+      Context context(threads);
+      AveragePoolBackward(context, dy.data(), shape, k, dx.data());
+      EXPECT_LT(MaxDifference(expected, dx), 1e-7) << k;
+    }
+    // The pass is linear, and this is its transpose: <dy, pool(x)> = <dx, x>.
+    const std::vector<float> x = Random(static_cast<int64_t>(dx.size()), 2);
+    std::vector<float> y(dy.size());
+    Context context;
+    AveragePool(context, x.data(), shape, k, y.data());
+    EXPECT_NEAR(std::inner_product(dy.begin(), dy.end(), y.begin(), 0.0),
+                std::inner_product(dx.begin(), dx.end(), x.begin(), 0.0), 1e-4);
+  }
+}
+
+TEST(Pool, GlobalAveragePoolBackward) {
+  const std::vector<float> dy{3, 6, 9, 12};
+  std::vector<float> dx(12);
+  Context context(2);
+  GlobalAveragePoolBackward(context, dy.data(), 2, 3, 2, dx.data());
+  EXPECT_EQ(dx, (std::vector<float>{1, 2, 1, 2, 1, 2, 3, 4, 3, 4, 3, 4}));
 }
 
 TEST(Pool, GatherRows) {

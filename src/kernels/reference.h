@@ -3,10 +3,13 @@
 #define DIPTYCH_KERNELS_REFERENCE_H_
 
 #include "kernels/attention.h"
+#include "kernels/batch_norm.h"
 #include "kernels/conv.h"
+#include "kernels/conv_training.h"
 #include "kernels/gemm.h"
 #include "kernels/matmul.h"
 #include "kernels/norm.h"
+#include "kernels/pool.h"
 
 namespace diptych::kernels::reference {
 
@@ -43,6 +46,16 @@ void L2NormalizeBackward(const float* x, const float* dy, int64_t m, int64_t d, 
 /// Writes all of the rows' columns [0, NH*HD).
 void AttentionBackward(const AttentionInput& input, const AttentionShape& shape, const float* dy,
                        const AttentionGradients& gradients);
+
+/// Writes the gradients of x and of w.
+void ConvBackward(const ConvShape& shape, const float* x, const float* w, const float* dy, float* dx, float* dw);
+/// k x k windows with stride k.
+void AveragePoolBackward(const float* dy, const MapShape& shape, int k, float* dx);
+/// Statistics, and y = act(norm(x) + residual).
+void BatchNorm(const BatchNormArgs& args, const float* residual, float* y);
+/// The statistics are computed again from x, the activation's argument from them; dgamma and dbeta are added to.
+void BatchNormBackward(const BatchNormArgs& args, const float* residual, const float* dy, float* dx,
+                       const BatchNormGradients& gradients);
 
 }  // namespace diptych::kernels::reference
 

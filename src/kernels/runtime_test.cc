@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "kernels/conv.h"
+#include "kernels/conv_training.h"
 #include "kernels/test_util.h"
 
 namespace diptych::kernels {
@@ -21,8 +22,13 @@ void RunConv(Context& context, int side, const ConvGeometry& g, const Epilogue& 
   const int64_t out = int64_t{g.OutSize(side, g.kernel_h)} * g.OutSize(side, g.kernel_w) * g.out_channels;
   const std::vector<float> w(static_cast<size_t>(shape.NumElements()), 0.0f);
   const std::vector<float> x(static_cast<size_t>(int64_t{side} * side * g.in_channels), 0.0f);
-  std::vector<float> y(static_cast<size_t>(out), 0.0f);
+  std::vector<float> y(static_cast<size_t>(out), 0.0f), dx(x.size()), dw(w.size());
   Conv(context, x.data(), 1, side, side, PackConv(View(w, shape), g), epilogue, y.data());
+  const ConvShape training{.geometry = g, .b = 1, .h = side, .w = side};
+  TrainingConv(context, training, x.data(), w.data(), y.data());
+  ConvBackwardWeights(context, training, x.data(), y.data(), dw.data());
+  if (g.in_channels == 3) return;  // pixels have no gradient
+  ConvBackwardData(context, training, y.data(), w.data(), dx.data());
 }
 
 // What the towers are made of: EfficientNet-Lite's depthwise layers, stems, a ResNet's convolutions, patches, products.
