@@ -2,6 +2,8 @@
 #ifndef DIPTYCH_CORE_CONTEXT_H_
 #define DIPTYCH_CORE_CONTEXT_H_
 
+#include <utility>
+
 #include "core/arena.h"
 #include "core/precision.h"
 #include "core/tensor.h"
@@ -26,6 +28,20 @@ class Context {
   /// Of a training pass's products. Plans carry their own: they were packed for it.
   Precision precision() const { return precision_; }
   Device device() const { return Device::kHost; }
+
+  /// Training products are in another precision for as long as it lives.
+  class PrecisionScope {
+   public:
+    PrecisionScope(Context& context, Precision precision)
+        : context_(context), previous_(std::exchange(context.precision_, precision)) {}
+    ~PrecisionScope() { context_.precision_ = previous_; }
+    PrecisionScope(const PrecisionScope&) = delete;
+    PrecisionScope& operator=(const PrecisionScope&) = delete;
+
+   private:
+    Context& context_;
+    Precision previous_;
+  };
 
  private:
   Arena arena_;
