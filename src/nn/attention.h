@@ -52,7 +52,37 @@ struct AttentionPlan {
 
  private:
   kernels::AttentionInput Project(Context& context, const float* x, const Sequences& sequences) const;
-  kernels::AttentionShape KernelShape() const;
+};
+
+/// The rows of a training pass: sequences packed one after the other, M rows in all.
+struct PassRows {
+  std::span<const int32_t> lengths;  // (B)
+  /// (B): the row of x that is the only query of its sequence, which a causal mask wants to be its last row; empty:
+  /// every row is a query.
+  std::span<const int64_t> pooled;
+
+  int64_t count = 0;  // M = sum of lengths
+  int64_t Queries() const { return pooled.empty() ? count : static_cast<int64_t>(pooled.size()); }
+};
+
+/// The pooled rows of x (M, D), one after the other -> y (B, D).
+void GatherPooled(const PassRows& rows, const float* x, int64_t d, float* y);
+
+struct AttentionCache {
+  PassRows rows;
+  // All queries: rows of (q, k, v), (M, 3D). Pooled ones: q (B, D) apart from rows of (k, v), (M, 2D).
+  float* q = nullptr;
+  float* k = nullptr;
+  float* v = nullptr;
+  float* mixed = nullptr;  // (Q, D), what `out` projects; Q = rows.Queries()
+  std::span<const int32_t> q_lengths;
+};
+
+struct AttentionBackwardArgs {
+  const float* x = nullptr;   // (M, D), as in the forward pass; not read unless qkv uses it
+  const float* dy = nullptr;  // (Q, D)
+  float* dx = nullptr;        // (M, D), may be dy where nothing is pooled; null: not wanted
+  bool accumulate = false;    // dx += instead of dx =
 };
 
 /// Which queries a plan will be asked for.
@@ -66,7 +96,18 @@ struct Attention {
   Linear qkv;  // (3D, D): rows of q, then k, then v
   Linear out;  // (D, D)
 
+  /// `rows` must live as long as the cache.
+  AttentionCache Allocate(Arena& arena, const PassRows& rows) const;
+  /// The training pass: x (M, D) -> y (Q, D) = out(attention(x)) + residual, which may be null or y.
+  void Forward(Context& context, const AttentionCache& cache, const float* x, const float* residual, float* y) const;
+  void Backward(Context& context, const AttentionCache& cache, const AttentionBackwardArgs& args);
+  bool Trains() const { return qkv.Trains() || out.Trains(); }
+
   AttentionPlan Prepare(kernels::Precision precision, Queries queries) const;
+
+ private:
+  void Place(Arena& arena, AttentionCache& cache) const;
+  void ProjectionBackward(Context& context, const AttentionCache& gradient, const AttentionBackwardArgs& args);
 };
 
 }  // namespace diptych::nn

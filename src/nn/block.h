@@ -39,6 +39,17 @@ struct BlockPlan {
                      const float* x, float* y) const;
 };
 
+/// What a training pass keeps beside x. The normed rows, the activated rows of the MLP and the attention's
+/// probabilities are computed again.
+struct BlockCache {
+  PassRows rows;  // M rows, Q queries
+  AttentionCache attention;
+  float* attended = nullptr;  // (Q, D), attention and residual; pre-norm: what norm2 takes, post-norm: norm1
+  LayerNormCache norm1, norm2;
+  MlpCache mlp;
+  float* summed = nullptr;  // (Q, D), post-norm only: MLP and residual, what norm2 takes
+};
+
 struct Block {
   Block() = default;
   explicit Block(const BlockConfig& config);
@@ -48,9 +59,22 @@ struct Block {
   Attention attention;
   Mlp mlp;
 
+  /// `rows` must live as long as the cache. REQUIRES: pre-norm where rows are pooled.
+  BlockCache Allocate(Arena& arena, const PassRows& rows) const;
+  /// The training pass: x (M, D) -> y (Q, D), only what reaches the queries. y may be x where no Backward follows and
+  /// nothing is pooled; null: only what the cache keeps.
+  void Forward(Context& context, const BlockCache& cache, const float* x, float* y) const;
+  /// x as in the forward pass, dy (Q, D) -> dx (M, D), may be dy where nothing is pooled; null: not wanted.
+  void Backward(Context& context, const BlockCache& cache, const float* x, const float* dy, float* dx);
+  bool Trains() const { return norm1.Trains() || norm2.Trains() || attention.Trains() || mlp.Trains(); }
+
   /// open_clip's names: prefix + "ln_1.", "attn.in_proj_weight", "attn.out_proj.", "ln_2.", "mlp.c_fc.", "mlp.c_proj.".
   void Visit(const ParamVisitor& visit, const std::string& prefix);
   BlockPlan Prepare(kernels::Precision precision, Queries queries = Queries::kAll) const;
+
+ private:
+  void PreNormBackward(Context& context, const BlockCache& cache, const float* x, const float* dy, float* dx);
+  void PostNormBackward(Context& context, const BlockCache& cache, const float* x, const float* dy, float* dx);
 };
 
 }  // namespace diptych::nn

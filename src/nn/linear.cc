@@ -1,6 +1,19 @@
 #include "nn/linear.h"
 
+#include "kernels/matmul.h"
+
 namespace diptych::nn {
+namespace {
+
+using kernels::WeightOrder;
+
+OutputRange Resolve(const LinearConfig& config, const OutputRange& outputs) {
+  if (outputs.end == 0) return {0, config.out};
+  CHECK(config.order == WeightOrder::kOutIn && outputs.begin < outputs.end && outputs.end <= config.out);
+  return outputs;
+}
+
+}  // namespace
 
 void LinearPlan::Forward(Context& context, const float* x, int64_t m, float* y, const Options& options) const {
   const kernels::Epilogue epilogue{.bias = b.empty() ? nullptr : b.data(),
@@ -13,6 +26,48 @@ Linear::Linear(const LinearConfig& config)
     : config(config),
       w(config.order == kernels::WeightOrder::kOutIn ? Shape{config.out, config.in} : Shape{config.in, config.out}),
       b(Shape{config.out}) {}
+
+void Linear::Forward(Context& context, const float* x, int64_t m, float* y,
+                     const LinearForwardOptions& options) const {
+  const auto [begin, end] = Resolve(config, options.outputs);
+  kernels::MatMul(context, {.m = m,
+                            .n = end - begin,
+                            .k = config.in,
+                            .a = x,
+                            .b = w.floats() + begin * config.in,
+                            .transpose_b = config.order == WeightOrder::kOutIn,
+                            .c = y,
+                            .bias = config.bias ? b.floats() + begin : nullptr,
+                            .residual = options.residual});
+}
+
+void Linear::Backward(Context& context, const LinearBackwardArgs& args) {
+  const auto [begin, end] = Resolve(config, args.outputs);
+  const int64_t m = args.m, n = end - begin, k = config.in;
+  const bool out_in = config.order == WeightOrder::kOutIn;
+  // y = x Wᵀ + b + residual. The weight comes first, since dx may take the place of x.
+  if (w.trains()) {
+    float* dw = w.grad() + begin * k;
+    kernels::MatMul(context, {.m = out_in ? n : k,
+                              .n = out_in ? k : n,
+                              .k = m,
+                              .a = out_in ? args.dy : args.x,
+                              .transpose_a = true,
+                              .b = out_in ? args.x : args.dy,
+                              .c = dw,
+                              .accumulate = true});
+  }
+  if (b.trains()) kernels::AddColumnSums(context, args.dy, m, n, b.grad() + begin);
+  if (args.dx == nullptr) return;
+  kernels::MatMul(context, {.m = m,
+                            .n = k,
+                            .k = n,
+                            .a = args.dy,
+                            .b = w.floats() + begin * k,
+                            .transpose_b = !out_in,
+                            .c = args.dx,
+                            .accumulate = args.accumulate});
+}
 
 void Linear::Visit(const ParamVisitor& visit, const std::string& prefix) {
   visit(prefix + "weight", w);

@@ -2,6 +2,7 @@
 #ifndef DIPTYCH_NN_LINEAR_H_
 #define DIPTYCH_NN_LINEAR_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,25 @@ struct LinearConfig {
   kernels::WeightOrder order = kernels::WeightOrder::kOutIn;
 };
 
+/// The outputs [begin, end) of a layer, as a layer of its own; by default all. REQUIRES: kOutIn, unless all.
+struct OutputRange {
+  int64_t begin = 0, end = 0;
+};
+
+struct LinearForwardOptions {
+  const float* residual = nullptr;  // (M, N), added to y; may be y
+  OutputRange outputs;
+};
+
+struct LinearBackwardArgs {
+  const float* x = nullptr;   // (M, K), as in the forward pass; not read unless UsesInput()
+  const float* dy = nullptr;  // (M, N)
+  int64_t m = 0;
+  float* dx = nullptr;      // (M, K), may be x; null: not wanted
+  bool accumulate = false;  // dx += instead of dx =
+  OutputRange outputs;
+};
+
 struct Linear {
   Linear() = default;
   explicit Linear(const LinearConfig& config);
@@ -39,6 +59,13 @@ struct Linear {
   LinearConfig config;
   Param w;  // (N, K), or (K, N) with kInOut
   Param b;  // (N)
+
+  /// The training pass: x (M, K) -> y (M, N) = x Wᵀ + b + residual.
+  void Forward(Context& context, const float* x, int64_t m, float* y, const LinearForwardOptions& options = {}) const;
+  /// Adds to the gradients of what trains.
+  void Backward(Context& context, const LinearBackwardArgs& args);
+  bool Trains() const { return w.trains() || b.trains(); }
+  bool UsesInput() const { return w.trains(); }
 
   /// Names: prefix + "weight", prefix + "bias".
   void Visit(const ParamVisitor& visit, const std::string& prefix);
