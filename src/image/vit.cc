@@ -1,12 +1,15 @@
 #include "image/vit.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "kernels/matmul.h"
 #include "kernels/pool.h"
 #include "nn/block.h"
+#include "nn/block_stack.h"
 #include "nn/layer_norm.h"
 #include "nn/linear.h"
 
@@ -97,6 +100,16 @@ class VitPlan : public ImageTowerPlan {
   }
 };
 
+struct VitCache : nn::TowerCache {
+  ImageInput input;
+  float* embedded = nullptr;  // (B, T, D), what norm_pre takes or, without one, the first block
+  nn::LayerNormCache norm_pre, norm_post;
+  nn::BlockStackCache blocks;
+  float* last = nullptr;      // the last block's output: (B, D) with class token pooling, else (B, T, D)
+  float* averaged = nullptr;  // (B, D), what norm_post takes with norm_after_pool, else unused
+  float* row = nullptr;       // (B, D), what is projected
+};
+
 class Vit : public ImageTower {
  public:
   explicit Vit(const VitConfig& config)
@@ -164,7 +177,179 @@ class Vit : public ImageTower {
     return plan;
   }
 
+  std::unique_ptr<nn::TowerCache> MakeCache(const nn::CacheOptions& options) const override {
+    auto cache = std::make_unique<VitCache>();
+    cache->blocks.options = options;
+    return cache;
+  }
+
+  void Forward(Context& context, const ImageInput& input, float* pooled, nn::TowerCache* cache) override {
+    Arena& arena = context.arena();
+    std::optional<Arena::Scope> scope;
+    if (cache == nullptr) scope.emplace(arena);
+    VitCache unkept;
+    VitCache& pass = cache != nullptr ? nn::CacheAs<VitCache>(*cache) : unkept;
+    const int64_t b = input.batch, m = b * info_.token_count, d = config_.width;
+    pass.input = input;
+    pass.embedded = arena.Allocate<float>(m * d);
+    Embed(context, input, pass.embedded);
+    float* x = pass.embedded;
+    if (config_.pre_norm) {
+      pass.norm_pre = norm_pre_.Allocate(arena, m);
+      x = arena.Allocate<float>(m * d);
+      norm_pre_.Forward(context, pass.norm_pre, pass.embedded, m, x);
+    }
+    pass.last = nn::ForwardBlocks(context, blocks_, RowsOf(arena, b), x, cache != nullptr ? &pass.blocks : nullptr);
+    pass.row = arena.Allocate<float>(b * d);
+    Pool(context, pass);
+    projection_.Forward(context, pass.row, b, pooled);
+  }
+
+  void Backward(Context& context, const float* dpooled, nn::TowerCache& cache, const nn::GroupDone& done) override {
+    Arena& arena = context.arena();
+    const Arena::Scope scope(arena);
+    const VitCache& pass = nn::CacheAs<VitCache>(cache);
+    const int64_t b = pass.input.batch, m = b * info_.token_count, d = config_.width;
+    const bool embedding_trains = EmbeddingTrains();
+    const bool below_head =
+        embedding_trains || std::any_of(blocks_.begin(), blocks_.end(), [](const auto& k) { return k.Trains(); });
+    const bool below_projection = below_head || norm_post_.Trains();
+    float* drow = arena.Allocate<float>(b * d);  // (B, D)
+    float* dx = arena.Allocate<float>(m * d);    // (B, T, D)
+    // pooled = projection(row)
+    projection_.Backward(context, {.x = pass.row, .dy = dpooled, .m = b, .dx = below_projection ? drow : nullptr});
+    const float* dlast = below_projection ? PoolBackward(context, pass, drow, dx) : nullptr;
+    if (done) done(config_.layers + 1);
+    nn::BackwardBlocks(context, blocks_, pass.blocks, {.dy = dlast, .dx = dx, .dx_wanted = embedding_trains}, done);
+    if (embedding_trains) EmbedBackward(context, pass, dx);
+    if (done) done(0);
+  }
+
  private:
+  bool ClassToken() const { return config_.pooling == VitPooling::kClassToken; }
+
+  // Every picture is a sequence; only the class token's row of the last block reaches a pooled answer.
+  nn::PassRows RowsOf(Arena& arena, int64_t b) const {
+    const int64_t t = info_.token_count;
+    int32_t* lengths = arena.Allocate<int32_t>(b);
+    std::fill_n(lengths, b, static_cast<int32_t>(t));
+    nn::PassRows rows{.lengths = {lengths, static_cast<size_t>(b)}, .count = b * t};
+    if (ClassToken()) {
+      int64_t* class_rows = arena.Allocate<int64_t>(b);
+      for (int64_t i = 0; i < b; ++i) class_rows[i] = i * t;
+      rows.pooled = {class_rows, static_cast<size_t>(b)};
+    }
+    return rows;
+  }
+
+  int64_t Patches() const { return info_.token_count - 1; }
+  int64_t Columns() const { return int64_t{3} * config_.patch_size * config_.patch_size; }
+
+  // Patches as rows of one matrix product, then positions and the class token.
+  void Embed(Context& context, const ImageInput& input, float* x) const {
+    Arena& arena = context.arena();
+    const Arena::Scope scope(arena);
+    const int64_t b = input.batch, t = info_.token_count, d = config_.width, patches = Patches();
+    float* rows = arena.Allocate<float>(b * patches * Columns());  // (B*G*G, 3*P*P)
+    float* embedded = arena.Allocate<float>(b * patches * d);      // (B*G*G, D)
+    kernels::ExtractPatches(context, input.pixels, b, 3, config_.image_size, config_.patch_size, rows);
+    kernels::MatMul(context, {.m = b * patches,
+                              .n = d,
+                              .k = Columns(),
+                              .a = rows,
+                              .b = patch_.floats(),
+                              .transpose_b = true,
+                              .c = embedded});
+    for (int64_t i = 0; i < b; ++i) {
+      float* tokens = x + i * t * d;
+      std::copy_n(class_embedding_.floats(), d, tokens);
+      std::copy_n(embedded + i * patches * d, patches * d, tokens + d);
+      kernels::Add(positions_.floats(), t * d, tokens);
+    }
+  }
+
+  bool EmbeddingTrains() const {
+    return patch_.trains() || class_embedding_.trains() || positions_.trains() || norm_pre_.Trains();
+  }
+
+  // dx (B, T, D), the gradient of what the first block takes, is overwritten.
+  void EmbedBackward(Context& context, const VitCache& pass, float* dx) {
+    Arena& arena = context.arena();
+    const Arena::Scope scope(arena);
+    const int64_t b = pass.input.batch, t = info_.token_count, d = config_.width, patches = Patches();
+    // x = norm_pre(embedded)
+    if (config_.pre_norm) {
+      norm_pre_.Backward(context, pass.norm_pre, {.x = pass.embedded, .dy = dx, .m = b * t}, dx);
+    }
+    // embedded = (class token, patches) + positions
+    for (int64_t i = 0; i < b; ++i) {
+      if (positions_.trains()) kernels::Add(dx + i * t * d, t * d, positions_.grad());
+      if (class_embedding_.trains()) kernels::Add(dx + i * t * d, d, class_embedding_.grad());
+    }
+    if (!patch_.trains()) return;
+    float* rows = arena.Allocate<float>(b * patches * Columns());  // (B*G*G, 3*P*P)
+    float* drows = arena.Allocate<float>(b * patches * d);         // (B*G*G, D)
+    kernels::ExtractPatches(context, pass.input.pixels, b, 3, config_.image_size, config_.patch_size, rows);
+    for (int64_t i = 0; i < b; ++i) std::copy_n(dx + (i * t + 1) * d, patches * d, drows + i * patches * d);
+    kernels::MatMul(context, {.m = d,
+                              .n = Columns(),
+                              .k = b * patches,
+                              .a = drows,
+                              .transpose_a = true,
+                              .b = rows,
+                              .c = patch_.grad(),
+                              .accumulate = true});
+  }
+
+  // pass.last -> pass.row. What is kept is allocated here, in the caller's scope.
+  void Pool(Context& context, VitCache& pass) const {
+    Arena& arena = context.arena();
+    const int64_t b = pass.input.batch, t = info_.token_count, d = config_.width;
+    if (ClassToken() || config_.norm_after_pool) {
+      pass.norm_post = norm_post_.Allocate(arena, b);
+      pass.averaged = ClassToken() ? pass.last : arena.Allocate<float>(b * d);
+      if (!ClassToken()) Average(context, b, pass.last, pass.averaged);
+      norm_post_.Forward(context, pass.norm_post, pass.averaged, b, pass.row);
+    } else {
+      pass.norm_post = norm_post_.Allocate(arena, b * t);
+      const Arena::Scope scope(arena);
+      float* normed = arena.Allocate<float>(b * t * d);  // (B, T, D)
+      norm_post_.Forward(context, pass.norm_post, pass.last, b * t, normed);
+      Average(context, b, normed, pass.row);
+    }
+  }
+
+  // drow (B, D) is overwritten. Returns the gradient of pass.last: drow or dx (B, T, D).
+  float* PoolBackward(Context& context, const VitCache& pass, float* drow, float* dx) {
+    const int64_t b = pass.input.batch, t = info_.token_count;
+    if (ClassToken() || config_.norm_after_pool) {
+      // row = norm_post(averaged), averaged = average(last) or its class row
+      norm_post_.Backward(context, pass.norm_post, {.x = pass.averaged, .dy = drow, .m = b}, drow);
+      if (ClassToken()) return drow;
+      AverageBackward(b, drow, dx);
+    } else {
+      // row = average(norm_post(last))
+      AverageBackward(b, drow, dx);
+      norm_post_.Backward(context, pass.norm_post, {.x = pass.last, .dy = dx, .m = b * t}, dx);
+    }
+    return dx;
+  }
+
+  // Over the patches, without the class token: x (B, T, D) -> y (B, D).
+  void Average(Context& context, int64_t b, const float* x, float* y) const {
+    const int64_t t = info_.token_count, d = config_.width;
+    for (int64_t i = 0; i < b; ++i) kernels::GlobalAveragePool(context, x + (i * t + 1) * d, 1, t - 1, d, y + i * d);
+  }
+
+  void AverageBackward(int64_t b, const float* dy, float* dx) const {
+    const int64_t t = info_.token_count, d = config_.width;
+    const int32_t patches = static_cast<int32_t>(Patches());
+    for (int64_t i = 0; i < b; ++i, dx += t * d) {
+      std::fill_n(dx, d, 0.0f);
+      kernels::MeanPoolBackward(dy + i * d, {&patches, 1}, d, dx + d);
+    }
+  }
+
   // Every row of every block, though the last block is computed for the pooled row alone.
   double Flops() const {
     const double t = static_cast<double>(info_.token_count), d = config_.width, f = config_.mlp_width;

@@ -4,6 +4,8 @@
 
 #include <functional>
 
+#include "core/check.h"
+
 namespace diptych::nn {
 
 struct CacheOptions {
@@ -18,6 +20,14 @@ class TowerCache {
  public:
   virtual ~TowerCache() = default;
 };
+
+/// The cache of one's own kind. REQUIRES: the same tower made it.
+template <class T>
+T& CacheAs(TowerCache& cache) {
+  T* own = dynamic_cast<T*>(&cache);
+  CHECK(own != nullptr) << " a cache of another tower";
+  return *own;
+}
 
 /// Called when the gradients of a tower's group of parameters are complete, from the last group to the first: what
 /// several processes sum while the backward pass goes on.

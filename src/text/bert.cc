@@ -1,12 +1,15 @@
 #include "text/bert.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "kernels/matmul.h"
 #include "kernels/pool.h"
 #include "nn/block.h"
+#include "nn/block_stack.h"
 #include "nn/layer_norm.h"
 #include "nn/linear.h"
 
@@ -21,13 +24,17 @@ struct KeptRows {
   int32_t* ids;        // (kept)
   int32_t* positions;  // (kept)
   int32_t* lengths;    // (B)
-  int64_t count = 0;
+  int64_t count = 0, b = 0;
+
+  std::span<const int32_t> Ids() const { return {ids, static_cast<size_t>(count)}; }
+  std::span<const int32_t> Lengths() const { return {lengths, static_cast<size_t>(b)}; }
 };
 
 KeptRows KeepRows(Arena& arena, const TextInput& input, int32_t pad_id) {
   const int64_t m = static_cast<int64_t>(input.ids.size());
   KeptRows kept{arena.Allocate<int32_t>(m), arena.Allocate<int32_t>(m),
                 arena.Allocate<int32_t>(static_cast<int64_t>(input.lengths.size()))};
+  kept.b = static_cast<int64_t>(input.lengths.size());
   int64_t row = 0;
   for (size_t b = 0; b < input.lengths.size(); ++b) {
     const int64_t before = kept.count;
@@ -39,6 +46,32 @@ KeptRows KeepRows(Arena& arena, const TextInput& input, int32_t pad_id) {
     kept.lengths[b] = static_cast<int32_t>(kept.count - before);
   }
   return kept;
+}
+
+// x (M, D) -> the row of each text that is projected, y (B, D).
+void PoolRows(Context& context, BertPooling pooling, std::span<const int32_t> lengths, const float* x, int64_t d,
+              float* y) {
+  if (pooling == BertPooling::kMean) {
+    kernels::MeanPool(context, x, lengths, d, y);
+    return;
+  }
+  for (const int32_t length : lengths) {  // the CLS row
+    y = std::copy_n(x, d, y);
+    x += length * d;
+  }
+}
+
+void PoolRowsBackward(BertPooling pooling, std::span<const int32_t> lengths, const float* dy, int64_t d, float* dx) {
+  if (pooling == BertPooling::kMean) {
+    kernels::MeanPoolBackward(dy, lengths, d, dx);
+    return;
+  }
+  for (const int32_t length : lengths) {
+    std::copy_n(dy, d, dx);
+    std::fill_n(dx + d, (length - 1) * d, 0.0f);
+    dy += d;
+    dx += length * d;
+  }
 }
 
 class BertPlan : public TextTowerPlan {
@@ -58,7 +91,7 @@ class BertPlan : public TextTowerPlan {
     Arena& arena = context.arena();
     const Arena::Scope scope(arena);
     const KeptRows kept = KeepRows(arena, input, config_.pad_id);
-    const std::span<const int32_t> lengths(kept.lengths, input.lengths.size());
+    const std::span<const int32_t> lengths = kept.Lengths();
     const int64_t d = config_.width;
     float* x = arena.Allocate<float>(kept.count * d);  // (M, D)
     Embed(context, kept, x);
@@ -73,7 +106,7 @@ class BertPlan : public TextTowerPlan {
  private:
   void Embed(Context& context, const KeptRows& kept, float* x) const {
     const int64_t d = config_.width;
-    kernels::GatherRows(words_.view, {kept.ids, static_cast<size_t>(kept.count)}, x);
+    kernels::GatherRows(words_.view, kept.Ids(), x);
     for (int64_t i = 0; i < kept.count; ++i) {
       kernels::Add(positions_.data() + kept.positions[i] * d, d, x + i * d);
     }
@@ -96,18 +129,19 @@ class BertPlan : public TextTowerPlan {
   void Pool(Context& context, std::span<const int32_t> lengths, const float* x, float* pooled) const {
     const int64_t b = static_cast<int64_t>(lengths.size()), d = config_.width;
     float* rows = config_.projection == BertProjection::kNone ? pooled : context.arena().Allocate<float>(b * d);
-    if (config_.pooling == BertPooling::kMean) {
-      kernels::MeanPool(context, x, lengths, d, rows);
-    } else {
-      const float* first = x;  // the CLS row of each text
-      for (int64_t i = 0; i < b; ++i) {
-        std::copy_n(first, d, rows + i * d);
-        first += lengths[static_cast<size_t>(i)] * d;
-      }
-    }
+    PoolRows(context, config_.pooling, lengths, x, d, rows);
     if (config_.projection == BertProjection::kLinear) projection_.Forward(context, rows, b, pooled);
     if (config_.projection == BertProjection::kMlp) projection_mlp_.Forward(context, rows, b, nullptr, pooled);
   }
+};
+
+struct BertCache : nn::TowerCache {
+  KeptRows rows{};
+  float* embedded = nullptr;  // (M, D), what embedding_norm takes
+  nn::LayerNormCache embedding_norm;
+  nn::BlockStackCache blocks;
+  float* row = nullptr;  // (B, D), what is projected
+  nn::MlpCache projection_mlp;
 };
 
 class Bert : public TextTower {
@@ -185,7 +219,87 @@ class Bert : public TextTower {
     return plan;
   }
 
+  std::unique_ptr<nn::TowerCache> MakeCache(const nn::CacheOptions& options) const override {
+    auto cache = std::make_unique<BertCache>();
+    cache->blocks.options = options;
+    return cache;
+  }
+
+  void Forward(Context& context, const TextInput& input, float* pooled, nn::TowerCache* cache) override {
+    CHECK(input.prefix == nullptr);
+    Arena& arena = context.arena();
+    std::optional<Arena::Scope> scope;
+    if (cache == nullptr) scope.emplace(arena);
+    BertCache unkept;
+    BertCache& pass = cache != nullptr ? nn::CacheAs<BertCache>(*cache) : unkept;
+    pass.rows = KeepRows(arena, input, config_.pad_id);
+    const int64_t m = pass.rows.count, b = pass.rows.b, d = config_.width;
+    pass.embedded = arena.Allocate<float>(m * d);
+    Embed(pass.rows, pass.embedded);
+    pass.embedding_norm = embedding_norm_.Allocate(arena, m);
+    float* x = arena.Allocate<float>(m * d);  // (M, D)
+    embedding_norm_.Forward(context, pass.embedding_norm, pass.embedded, m, x);
+    const nn::PassRows rows{.lengths = pass.rows.Lengths(), .count = m};
+    const float* last = nn::ForwardBlocks(context, blocks_, rows, x, cache != nullptr ? &pass.blocks : nullptr);
+    pass.row = config_.projection == BertProjection::kNone ? pooled : arena.Allocate<float>(b * d);
+    PoolRows(context, config_.pooling, pass.rows.Lengths(), last, d, pass.row);
+    if (config_.projection == BertProjection::kLinear) projection_.Forward(context, pass.row, b, pooled);
+    if (config_.projection == BertProjection::kMlp) {
+      pass.projection_mlp = projection_mlp_.Allocate(arena, b);
+      projection_mlp_.Forward(context, pass.projection_mlp, pass.row, nullptr, pooled);
+    }
+  }
+
+  void Backward(Context& context, const float* dpooled, nn::TowerCache& cache, const nn::GroupDone& done) override {
+    Arena& arena = context.arena();
+    const Arena::Scope scope(arena);
+    const BertCache& pass = nn::CacheAs<BertCache>(cache);
+    const int64_t m = pass.rows.count, b = pass.rows.b, d = config_.width;
+    const bool embedding_trains =
+        words_.trains() || positions_.trains() || types_.trains() || embedding_norm_.Trains();
+    const bool below_head =
+        embedding_trains || std::any_of(blocks_.begin(), blocks_.end(), [](const auto& k) { return k.Trains(); });
+    float* drow = below_head ? arena.Allocate<float>(b * d) : nullptr;  // (B, D)
+    float* dx = arena.Allocate<float>(m * d);                           // (M, D)
+    // pooled = projection(row)
+    const float* dpooled_row = config_.projection == BertProjection::kNone ? dpooled : drow;
+    if (config_.projection == BertProjection::kLinear) {
+      projection_.Backward(context, {.x = pass.row, .dy = dpooled, .m = b, .dx = drow});
+    } else if (config_.projection == BertProjection::kMlp) {
+      projection_mlp_.Backward(context, pass.projection_mlp, {.x = pass.row, .dy = dpooled, .dx = drow});
+    }
+    // row = pool(last)
+    if (below_head) PoolRowsBackward(config_.pooling, pass.rows.Lengths(), dpooled_row, d, dx);
+    if (done) done(config_.layers + 1);
+    nn::BackwardBlocks(context, blocks_, pass.blocks, {.dy = dx, .dx = dx, .dx_wanted = embedding_trains}, done);
+    if (embedding_trains) EmbedBackward(context, pass, dx);
+    if (done) done(0);
+  }
+
  private:
+  // Every text is one segment, of type 0.
+  void Embed(const KeptRows& rows, float* x) const {
+    const int64_t d = config_.width;
+    kernels::GatherRows(TensorView(words_.floats(), DType::kF32, words_.shape()), rows.Ids(), x);
+    for (int64_t i = 0; i < rows.count; ++i) {
+      kernels::Add(positions_.floats() + rows.positions[i] * d, d, x + i * d);
+      kernels::Add(types_.floats(), d, x + i * d);
+    }
+  }
+
+  // dx (M, D), the gradient of what the first block takes, is overwritten.
+  void EmbedBackward(Context& context, const BertCache& pass, float* dx) {
+    const KeptRows& rows = pass.rows;
+    const int64_t d = config_.width;
+    // x = embedding_norm(embedded)
+    embedding_norm_.Backward(context, pass.embedding_norm, {.x = pass.embedded, .dy = dx, .m = rows.count}, dx);
+    // embedded = words[ids] + positions[position] + types[0]
+    if (words_.trains()) kernels::ScatterAddRows(rows.Ids(), dx, d, words_.grad());
+    const std::span<const int32_t> positions(rows.positions, static_cast<size_t>(rows.count));
+    if (positions_.trains()) kernels::ScatterAddRows(positions, dx, d, positions_.grad());
+    if (types_.trains()) kernels::AddColumnSums(context, dx, rows.count, d, types_.grad());
+  }
+
   BertConfig config_;
   TextTowerInfo info_;
   nn::Param words_, positions_, types_;  // (V, D), (max positions, D), (token types, D)

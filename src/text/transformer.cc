@@ -1,12 +1,14 @@
 #include "text/transformer.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "kernels/pool.h"
 #include "nn/block.h"
+#include "nn/block_stack.h"
 #include "nn/layer_norm.h"
 #include "nn/linear.h"
 
@@ -14,6 +16,50 @@ namespace diptych {
 namespace {
 
 using kernels::Precision;
+
+int32_t PooledPosition(const TransformerConfig& config, std::span<const int32_t> ids) {
+  switch (config.pooling) {
+    case TextPooling::kArgmax:
+      return static_cast<int32_t>(std::max_element(ids.begin(), ids.end()) - ids.begin());
+    case TextPooling::kEos: {
+      const auto at = std::find(ids.begin(), ids.end(), config.eos_id);
+      return at == ids.end() ? 0 : static_cast<int32_t>(at - ids.begin());
+    }
+    case TextPooling::kFirst: return 0;
+    case TextPooling::kLast: return static_cast<int32_t>(ids.size()) - 1;
+  }
+  return 0;
+}
+
+// What is computed of each text: under a causal mask nothing after the pooled row reaches it.
+struct SelectedRows {
+  int32_t* ids;          // (M)
+  int32_t* lengths;      // (B)
+  int64_t* pooled_rows;  // (B)
+  int64_t m = 0, b = 0;
+
+  std::span<const int32_t> Ids() const { return {ids, static_cast<size_t>(m)}; }
+  std::span<const int32_t> Lengths() const { return {lengths, static_cast<size_t>(b)}; }
+  std::span<const int64_t> Pooled() const { return {pooled_rows, static_cast<size_t>(b)}; }
+};
+
+SelectedRows Select(const TransformerConfig& config, Arena& arena, const TextInput& input, bool only_pooled) {
+  SelectedRows rows{.b = static_cast<int64_t>(input.lengths.size())};
+  rows.ids = arena.Allocate<int32_t>(static_cast<int64_t>(input.ids.size()));
+  rows.lengths = arena.Allocate<int32_t>(rows.b);
+  rows.pooled_rows = arena.Allocate<int64_t>(rows.b);
+  size_t begin = 0;
+  for (size_t i = 0; i < input.lengths.size(); ++i) {
+    const std::span<const int32_t> text = input.ids.subspan(begin, static_cast<size_t>(input.lengths[i]));
+    const int32_t pooled = PooledPosition(config, text);
+    rows.lengths[i] = config.causal && only_pooled ? pooled + 1 : input.lengths[i];
+    rows.pooled_rows[i] = rows.m + pooled;
+    std::copy_n(text.data(), rows.lengths[i], rows.ids + rows.m);
+    rows.m += rows.lengths[i];
+    begin += text.size();
+  }
+  return rows;
+}
 
 class TransformerPlan : public TextTowerPlan {
  public:
@@ -32,15 +78,13 @@ class TransformerPlan : public TextTowerPlan {
     const Arena::Scope scope(arena);
     const bool only_pooled = output.tokens == nullptr && output.hidden.empty();
     const int64_t b = static_cast<int64_t>(input.lengths.size()), d = config_.width;
-    int32_t* ids = arena.Allocate<int32_t>(static_cast<int64_t>(input.ids.size()));
-    int32_t* lengths = arena.Allocate<int32_t>(b);
-    int64_t* pooled_rows = arena.Allocate<int64_t>(b);
-    const int64_t m = Select(input, only_pooled, ids, lengths, pooled_rows);
-    nn::Sequences rows{.lengths = {lengths, static_cast<size_t>(b)}};
+    const SelectedRows selected = Select(config_, arena, input, only_pooled);
+    const int64_t m = selected.m;
+    nn::Sequences rows{.lengths = selected.Lengths()};
     CHECK(input.prefix == nullptr || only_pooled);
 
     float* x = arena.Allocate<float>(m * d);  // (M, D)
-    Embed({ids, static_cast<size_t>(m)}, rows.lengths, PrefixLength(input), x);
+    Embed(selected.Ids(), rows.lengths, PrefixLength(input), x);
     const size_t full_blocks = blocks_.size() - (only_pooled ? 1 : 0);
     for (size_t k = 0; k < full_blocks; ++k) {
       UsePrefix(input, k, rows);
@@ -53,9 +97,9 @@ class TransformerPlan : public TextTowerPlan {
     float* pooled = arena.Allocate<float>(b * d);  // (B, D)
     if (only_pooled) {
       UsePrefix(input, blocks_.size() - 1, rows);
-      blocks_.back().ForwardPooled(context, rows, {pooled_rows, static_cast<size_t>(b)}, x, pooled);
+      blocks_.back().ForwardPooled(context, rows, selected.Pooled(), x, pooled);
     } else {
-      for (int64_t i = 0; i < b; ++i) std::copy_n(x + pooled_rows[i] * d, d, pooled + i * d);
+      for (int64_t i = 0; i < b; ++i) std::copy_n(x + selected.pooled_rows[i] * d, d, pooled + i * d);
     }
     norm_final_.Forward(context, pooled, b, pooled);
     if (config_.projection == TextProjection::kNone) {
@@ -85,36 +129,6 @@ class TransformerPlan : public TextTowerPlan {
   }
 
  private:
-  int32_t PooledPosition(std::span<const int32_t> ids) const {
-    switch (config_.pooling) {
-      case TextPooling::kArgmax:
-        return static_cast<int32_t>(std::max_element(ids.begin(), ids.end()) - ids.begin());
-      case TextPooling::kEos: {
-        const auto at = std::find(ids.begin(), ids.end(), config_.eos_id);
-        return at == ids.end() ? 0 : static_cast<int32_t>(at - ids.begin());
-      }
-      case TextPooling::kFirst: return 0;
-      case TextPooling::kLast: return static_cast<int32_t>(ids.size()) - 1;
-    }
-    return 0;
-  }
-
-  // What is computed of each text: under a causal mask nothing after the pooled row reaches it. Returns M.
-  int64_t Select(const TextInput& input, bool only_pooled, int32_t* ids, int32_t* lengths, int64_t* pooled_rows) const {
-    int64_t m = 0;
-    size_t begin = 0;
-    for (size_t i = 0; i < input.lengths.size(); ++i) {
-      const std::span<const int32_t> text = input.ids.subspan(begin, static_cast<size_t>(input.lengths[i]));
-      const int32_t pooled = PooledPosition(text);
-      lengths[i] = config_.causal && only_pooled ? pooled + 1 : input.lengths[i];
-      pooled_rows[i] = m + pooled;
-      std::copy_n(text.data(), lengths[i], ids + m);
-      m += lengths[i];
-      begin += text.size();
-    }
-    return m;
-  }
-
   static int32_t PrefixLength(const TextInput& input) {
     return input.prefix == nullptr ? 0 : static_cast<int32_t>(input.prefix->ids.size());
   }
@@ -134,6 +148,13 @@ class TransformerPlan : public TextTowerPlan {
       x += int64_t{length} * config_.width;
     }
   }
+};
+
+struct TransformerCache : nn::TowerCache {
+  SelectedRows rows{};
+  nn::BlockStackCache blocks;
+  float* last = nullptr;  // (B, D), the last block's output
+  nn::LayerNormCache norm_final;
 };
 
 class Transformer : public TextTower {
@@ -196,7 +217,91 @@ class Transformer : public TextTower {
     return plan;
   }
 
+  std::unique_ptr<nn::TowerCache> MakeCache(const nn::CacheOptions& options) const override {
+    auto cache = std::make_unique<TransformerCache>();
+    cache->blocks.options = options;
+    return cache;
+  }
+
+  void Forward(Context& context, const TextInput& input, float* pooled, nn::TowerCache* cache) override {
+    CHECK(input.prefix == nullptr);
+    Arena& arena = context.arena();
+    std::optional<Arena::Scope> scope;
+    if (cache == nullptr) scope.emplace(arena);
+    TransformerCache unkept;
+    TransformerCache& pass = cache != nullptr ? nn::CacheAs<TransformerCache>(*cache) : unkept;
+    pass.rows = Select(config_, arena, input, /*only_pooled=*/true);
+    const int64_t m = pass.rows.m, b = pass.rows.b, d = config_.width;
+    const nn::PassRows rows{.lengths = pass.rows.Lengths(), .pooled = pass.rows.Pooled(), .count = m};
+    float* x = arena.Allocate<float>(m * d);  // (M, D)
+    Embed(pass.rows, x);
+    pass.last = nn::ForwardBlocks(context, blocks_, rows, x, cache != nullptr ? &pass.blocks : nullptr);
+    pass.norm_final = norm_final_.Allocate(arena, b);
+    if (config_.projection == TextProjection::kNone) {
+      norm_final_.Forward(context, pass.norm_final, pass.last, b, pooled);
+      return;
+    }
+    const Arena::Scope inner(arena);
+    float* normed = arena.Allocate<float>(b * d);  // (B, D)
+    norm_final_.Forward(context, pass.norm_final, pass.last, b, normed);
+    projection_.Forward(context, normed, b, pooled);
+  }
+
+  void Backward(Context& context, const float* dpooled, nn::TowerCache& cache, const nn::GroupDone& done) override {
+    Arena& arena = context.arena();
+    const Arena::Scope scope(arena);
+    const TransformerCache& pass = nn::CacheAs<TransformerCache>(cache);
+    const int64_t m = pass.rows.m, b = pass.rows.b, d = config_.width;
+    const bool embedding_trains = words_.trains() || positions_.trains();
+    const bool below_head =
+        embedding_trains || std::any_of(blocks_.begin(), blocks_.end(), [](const auto& k) { return k.Trains(); });
+    float* dlast = arena.Allocate<float>(b * d);  // (B, D)
+    float* dx = arena.Allocate<float>(m * d);     // (M, D)
+    HeadBackward(context, pass, dpooled, below_head, dlast);
+    if (done) done(config_.layers + 1);
+    nn::BackwardBlocks(context, blocks_, pass.blocks, {.dy = dlast, .dx = dx, .dx_wanted = embedding_trains}, done);
+    if (embedding_trains) EmbedBackward(pass.rows, dx);
+    if (done) done(0);
+  }
+
  private:
+  void Embed(const SelectedRows& rows, float* x) const {
+    kernels::GatherRows(TensorView(words_.floats(), DType::kF32, words_.shape()), rows.Ids(), x);
+    for (const int32_t length : rows.Lengths()) {
+      CHECK_LE(length, config_.context_length);
+      kernels::Add(positions_.floats(), int64_t{length} * config_.width, x);
+      x += int64_t{length} * config_.width;
+    }
+  }
+
+  void EmbedBackward(const SelectedRows& rows, const float* dx) {
+    // x = words[ids] + positions
+    if (words_.trains()) kernels::ScatterAddRows(rows.Ids(), dx, config_.width, words_.grad());
+    if (!positions_.trains()) return;
+    for (const int32_t length : rows.Lengths()) {
+      kernels::Add(dx, int64_t{length} * config_.width, positions_.grad());
+      dx += int64_t{length} * config_.width;
+    }
+  }
+
+  // dlast (B, D) is written where the norm or what is below the head trains.
+  void HeadBackward(Context& context, const TransformerCache& pass, const float* dpooled, bool below, float* dlast) {
+    const int64_t b = pass.rows.b, d = config_.width;
+    const bool norm_wanted = below || norm_final_.Trains();
+    const float* dnormed = dpooled;
+    if (config_.projection != TextProjection::kNone) {
+      const Arena::Scope scope(context.arena());
+      float* normed = context.arena().Allocate<float>(b * d);  // (B, D)
+      if (projection_.UsesInput()) norm_final_.Forward(context, pass.last, b, normed);
+      // pooled = projection(normed)
+      projection_.Backward(context, {.x = normed, .dy = dpooled, .m = b, .dx = norm_wanted ? dlast : nullptr});
+      dnormed = dlast;
+    }
+    if (!norm_wanted) return;
+    // normed = norm_final(last)
+    norm_final_.Backward(context, pass.norm_final, {.x = pass.last, .dy = dnormed, .m = b}, dlast);
+  }
+
   TransformerConfig config_;
   TextTowerInfo info_;
   nn::Param words_;      // (V, D)
