@@ -53,14 +53,12 @@ BertConfig Bert(BertConfig config) {
 
 const Case kCases[] = {
     {"vit_class", Vit({})},
-    {"vit_average", Vit({.activation = kernels::Activation::kQuickGelu,
-                         .pre_norm = false,
-                         .pooling = VitPooling::kAverage})},
+    {"vit_average",
+     Vit({.activation = kernels::Activation::kQuickGelu, .pre_norm = false, .pooling = VitPooling::kAverage})},
     {"vit_average_norm_after", Vit({.pooling = VitPooling::kAverage, .norm_after_pool = true})},
     {"text_argmax", Text(TransformerConfig{})},
-    {"text_first", Text(TransformerConfig{.causal = false,
-                                          .pooling = TextPooling::kFirst,
-                                          .projection = TextProjection::kLinear})},
+    {"text_first",
+     Text(TransformerConfig{.causal = false, .pooling = TextPooling::kFirst, .projection = TextProjection::kLinear})},
     {"text_eos", Text(TransformerConfig{.activation = kernels::Activation::kQuickGelu,
                                         .pooling = TextPooling::kEos,
                                         .eos_id = 30,

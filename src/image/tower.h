@@ -69,7 +69,7 @@ class ImageTower {
 
   /// The training pass: -> pooled (B, E), before L2 normalisation, with batch statistics in batch norms. With a cache
   /// it keeps what Backward needs; null: nothing is kept (a locked tower, or the first pass of gradient caching).
-  /// Running statistics move in passes with a cache alone.
+  /// Running statistics move in passes with a cache alone. The pixels must live until Backward, which reads them again.
   /// REQUIRES: every parameter fp32 in one piece.
   virtual void Forward(Context& context, const ImageInput& input, float* pooled, nn::TowerCache* cache);
   /// dpooled (B, E), of the pass that filled `cache`: adds to the gradient of every parameter that trains and computes

@@ -211,8 +211,7 @@ class Vit : public ImageTower {
     const VitCache& pass = nn::CacheAs<VitCache>(cache);
     const int64_t b = pass.input.batch, m = b * info_.token_count, d = config_.width;
     const bool embedding_trains = EmbeddingTrains();
-    const bool below_head =
-        embedding_trains || std::any_of(blocks_.begin(), blocks_.end(), [](const auto& k) { return k.Trains(); });
+    const bool below_head = embedding_trains || nn::AnyTrains(blocks_);
     const bool below_projection = below_head || norm_post_.Trains();
     float* drow = arena.Allocate<float>(b * d);  // (B, D)
     float* dx = arena.Allocate<float>(m * d);    // (B, T, D)

@@ -124,7 +124,7 @@ void Block::PostNormBackward(Context& context, const BlockCache& cache, const fl
   const Arena::Scope scope(arena);
   const int64_t m = cache.rows.count, d = config.width;
   const bool below_mlp = dx != nullptr || attention.Trains() || norm1.Trains();
-  float* normed = arena.Allocate<float>(m * d);                          // (M, D), of norm1
+  float* normed = arena.Allocate<float>(m * d);                         // (M, D), of norm1
   float* gradient = dx != nullptr ? dx : arena.Allocate<float>(m * d);  // (M, D), of what each line below names
 
   // y = norm2(summed)

@@ -38,11 +38,14 @@ float* ForwardBlocks(Context& context, std::span<const Block> blocks, const Pass
   return x;
 }
 
+bool AnyTrains(std::span<const Block> blocks) {
+  return std::any_of(blocks.begin(), blocks.end(), [](const Block& block) { return block.Trains(); });
+}
+
 void BackwardBlocks(Context& context, std::span<Block> blocks, const BlockStackCache& cache,
                     const BlockStackGradients& gradients, const GroupDone& done) {
-  const auto trains = [](const Block& block) { return block.Trains(); };
-  const size_t lowest =
-      gradients.dx_wanted ? 0 : static_cast<size_t>(std::find_if(blocks.begin(), blocks.end(), trains) - blocks.begin());
+  size_t lowest = 0;
+  while (!gradients.dx_wanted && lowest < blocks.size() && !blocks[lowest].Trains()) ++lowest;
   const float* dy = gradients.dy;
   for (size_t k = blocks.size(); k-- > 0;) {
     if (k >= lowest) {

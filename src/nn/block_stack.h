@@ -14,9 +14,9 @@ namespace diptych::nn {
 /// Reused from step to step. What it points to lies in the arena of the pass's context.
 struct BlockStackCache {
   CacheOptions options;
-  PassRows rows;                    // rows.pooled belongs to the last block
-  std::vector<const float*> x;      // the input of each block, (M, D)
-  std::vector<BlockCache> blocks;   // empty where each block is computed again
+  PassRows rows;                   // rows.pooled belongs to the last block
+  std::vector<const float*> x;     // the input of each block, (M, D)
+  std::vector<BlockCache> blocks;  // empty where each block is computed again
 };
 
 /// x (M, D) -> y (Q, D), the output of the last block, in the arena. The last block computes rows.pooled alone, where
@@ -24,6 +24,8 @@ struct BlockStackCache {
 /// What is kept, y among it, is allocated in the caller's scope, and `rows` must live as long.
 float* ForwardBlocks(Context& context, std::span<const Block> blocks, const PassRows& rows, float* x,
                      BlockStackCache* cache);
+
+bool AnyTrains(std::span<const Block> blocks);
 
 struct BlockStackGradients {
   const float* dy = nullptr;  // (Q, D)

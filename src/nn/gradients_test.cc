@@ -79,7 +79,7 @@ class LayerGradients : public testing::Test {
 
   Numbers numbers_;
   std::vector<std::pair<std::string, Param*>> params_;
-  Context context_{2, Mode::kTraining};
+  Context context_{1, Mode::kTraining};
 
  private:
   // A step of 1e-2 leaves about 1e-4 of curvature and 1e-5 of fp32's rounding in the slope, relative to the gradient.
@@ -118,9 +118,9 @@ TEST_F(LayerGradients, Linear) {
     layer.Visit(Filler(), "");
     std::vector<float> x = numbers_.Make(m * k);
     const std::vector<float> residual = numbers_.Make(m * n);
-    Check(x, m * n,
-          [&](float* y) { layer.Forward(context_, x.data(), m, y, {.residual = residual.data()}); },
-          [&](const float* dy, float* dx) { layer.Backward(context_, {.x = x.data(), .dy = dy, .m = m, .dx = dx}); });
+    Check(
+        x, m * n, [&](float* y) { layer.Forward(context_, x.data(), m, y, {.residual = residual.data()}); },
+        [&](const float* dy, float* dx) { layer.Backward(context_, {.x = x.data(), .dy = dy, .m = m, .dx = dx}); });
   }
 }
 
@@ -166,14 +166,15 @@ TEST_F(LayerGradients, LayerNorm) {
   const LayerNormCache cache = layer.Allocate(context_.arena(), m);
   std::vector<float> x = numbers_.Make(m * d);
   // sum(y * dy) + sum(x * dy): the residual connection around it
-  Check(x, m * d,
-        [&](float* y) {
-          layer.Forward(context_, cache, x.data(), m, y);
-          for (int64_t i = 0; i < m * d; ++i) y[i] += x[i];
-        },
-        [&](const float* dy, float* dx) {
-          layer.Backward(context_, cache, {.x = x.data(), .dy = dy, .m = m, .dresidual = dy}, dx);
-        });
+  Check(
+      x, m * d,
+      [&](float* y) {
+        layer.Forward(context_, cache, x.data(), m, y);
+        for (int64_t i = 0; i < m * d; ++i) y[i] += x[i];
+      },
+      [&](const float* dy, float* dx) {
+        layer.Backward(context_, cache, {.x = x.data(), .dy = dy, .m = m, .dresidual = dy}, dx);
+      });
 }
 
 TEST_F(LayerGradients, Mlp) {
@@ -184,11 +185,12 @@ TEST_F(LayerGradients, Mlp) {
   const Arena::Scope scope(context_.arena());
   const MlpCache cache = layer.Allocate(context_.arena(), m);
   std::vector<float> x = numbers_.Make(m * d);
-  Check(x, m * d, [&](float* y) { layer.Forward(context_, cache, x.data(), x.data(), y); },
-        [&](const float* dy, float* dx) {
-          std::copy_n(dy, m * d, dx);
-          layer.Backward(context_, cache, {.x = x.data(), .dy = dx, .dx = dx, .accumulate = true});
-        });
+  Check(
+      x, m * d, [&](float* y) { layer.Forward(context_, cache, x.data(), x.data(), y); },
+      [&](const float* dy, float* dx) {
+        std::copy_n(dy, m * d, dx);
+        layer.Backward(context_, cache, {.x = x.data(), .dy = dx, .dx = dx, .accumulate = true});
+      });
 }
 
 struct Rows {
@@ -208,9 +210,9 @@ TEST_F(LayerGradients, Attention) {
       const Arena::Scope scope(context_.arena());
       const AttentionCache cache = layer.Allocate(context_.arena(), rows.pass());
       std::vector<float> x = numbers_.Make(8 * d);
-      Check(x, rows.pass().Queries() * d,
-            [&](float* y) { layer.Forward(context_, cache, x.data(), nullptr, y); },
-            [&](const float* dy, float* dx) { layer.Backward(context_, cache, {.x = x.data(), .dy = dy, .dx = dx}); });
+      Check(
+          x, rows.pass().Queries() * d, [&](float* y) { layer.Forward(context_, cache, x.data(), nullptr, y); },
+          [&](const float* dy, float* dx) { layer.Backward(context_, cache, {.x = x.data(), .dy = dy, .dx = dx}); });
     }
   }
 }
@@ -230,8 +232,9 @@ TEST_F(LayerGradients, Block) {
     const Arena::Scope scope(context_.arena());
     const BlockCache cache = layer.Allocate(context_.arena(), rows.pass());
     std::vector<float> x = numbers_.Make(8 * d);
-    Check(x, rows.pass().Queries() * d, [&](float* y) { layer.Forward(context_, cache, x.data(), y); },
-          [&](const float* dy, float* dx) { layer.Backward(context_, cache, x.data(), dy, dx); });
+    Check(
+        x, rows.pass().Queries() * d, [&](float* y) { layer.Forward(context_, cache, x.data(), y); },
+        [&](const float* dy, float* dx) { layer.Backward(context_, cache, x.data(), dy, dx); });
   }
 }
 

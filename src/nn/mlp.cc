@@ -12,7 +12,9 @@ void MlpPlan::Forward(Context& context, const float* x, int64_t m, const float* 
 Mlp::Mlp(int64_t d, int64_t f, kernels::Activation activation)
     : fc1({.in = d, .out = f}), fc2({.in = f, .out = d}), activation(activation) {}
 
-MlpCache Mlp::Allocate(Arena& arena, int64_t m) const { return {m, arena.Allocate<float>(m * fc1.config.out)}; }
+MlpCache Mlp::Allocate(Arena& arena, int64_t m) const {
+  return {m, arena.Allocate<float>(m * fc1.config.out)};
+}
 
 void Mlp::Forward(Context& context, const MlpCache& cache, const float* x, const float* residual, float* y) const {
   fc1.Forward(context, x, cache.m, cache.hidden);
@@ -28,7 +30,7 @@ void Mlp::Backward(Context& context, const MlpCache& cache, const MlpBackwardArg
   const Arena::Scope scope(context.arena());
   const int64_t m = cache.m, size = m * fc1.config.out;
   const bool below = args.dx != nullptr || fc1.Trains();
-  float* rows = context.arena().Allocate<float>(size);  // (M, F): the activated rows, then their gradient in their place
+  float* rows = context.arena().Allocate<float>(size);  // (M, F), activated, then their gradient in their place
   // y = fc2(act(hidden)) + residual
   if (fc2.UsesInput()) kernels::Activate(context, activation, cache.hidden, size, rows);
   fc2.Backward(context, {.x = rows, .dy = args.dy, .m = m, .dx = below ? rows : nullptr});

@@ -257,8 +257,7 @@ class Bert : public TextTower {
     const int64_t m = pass.rows.count, b = pass.rows.b, d = config_.width;
     const bool embedding_trains =
         words_.trains() || positions_.trains() || types_.trains() || embedding_norm_.Trains();
-    const bool below_head =
-        embedding_trains || std::any_of(blocks_.begin(), blocks_.end(), [](const auto& k) { return k.Trains(); });
+    const bool below_head = embedding_trains || nn::AnyTrains(blocks_);
     float* drow = below_head ? arena.Allocate<float>(b * d) : nullptr;  // (B, D)
     float* dx = arena.Allocate<float>(m * d);                           // (M, D)
     // pooled = projection(row)

@@ -15,8 +15,4 @@ std::unique_ptr<TextTower> MakeTextTower(const TextTowerConfig& config) {
   return std::visit([](const auto& one) { return Make(one); }, config);
 }
 
-void TextTower::Forward(Context&, const TextInput&, float*, nn::TowerCache*) { CHECK(false); }
-void TextTower::Backward(Context&, const float*, nn::TowerCache&, const nn::GroupDone&) { CHECK(false); }
-std::unique_ptr<nn::TowerCache> TextTower::MakeCache(const nn::CacheOptions&) const { return nullptr; }
-
 }  // namespace diptych

@@ -86,12 +86,12 @@ class TextTower {
 
   /// The training pass: -> pooled (B, E), before L2 normalisation. With a cache it keeps what Backward needs; null:
   /// nothing is kept (a locked tower, or the first pass of gradient caching).
-  /// REQUIRES: every parameter fp32 in one piece.
-  virtual void Forward(Context& context, const TextInput& input, float* pooled, nn::TowerCache* cache);
+  /// REQUIRES: every parameter fp32 in one piece; no prefix.
+  virtual void Forward(Context& context, const TextInput& input, float* pooled, nn::TowerCache* cache) = 0;
   /// dpooled (B, E), of the pass that filled `cache`: adds to the gradient of every parameter that trains and computes
   /// no more than these need: it stops above the lowest group in which one does. `done` may be empty.
-  virtual void Backward(Context& context, const float* dpooled, nn::TowerCache& cache, const nn::GroupDone& done);
-  virtual std::unique_ptr<nn::TowerCache> MakeCache(const nn::CacheOptions& options) const;
+  virtual void Backward(Context& context, const float* dpooled, nn::TowerCache& cache, const nn::GroupDone& done) = 0;
+  virtual std::unique_ptr<nn::TowerCache> MakeCache(const nn::CacheOptions& options) const = 0;
 };
 
 using TextTowerConfig = std::variant<TransformerConfig, BertConfig>;

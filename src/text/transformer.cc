@@ -253,8 +253,7 @@ class Transformer : public TextTower {
     const TransformerCache& pass = nn::CacheAs<TransformerCache>(cache);
     const int64_t m = pass.rows.m, b = pass.rows.b, d = config_.width;
     const bool embedding_trains = words_.trains() || positions_.trains();
-    const bool below_head =
-        embedding_trains || std::any_of(blocks_.begin(), blocks_.end(), [](const auto& k) { return k.Trains(); });
+    const bool below_head = embedding_trains || nn::AnyTrains(blocks_);
     float* dlast = arena.Allocate<float>(b * d);  // (B, D)
     float* dx = arena.Allocate<float>(m * d);     // (M, D)
     HeadBackward(context, pass, dpooled, below_head, dlast);

@@ -130,14 +130,16 @@ def vit_lora():
         prefix = f"visual.transformer.resblocks.{i}."
         for module, weight, name in [(block.attn, "in_proj_weight", "attn.in_proj_"),
                                      (block.attn.out_proj, "weight", "attn.out_proj."),
-                                     (block.mlp.c_fc, "weight", "mlp.c_fc."), (block.mlp.c_proj, "weight", "mlp.c_proj.")]:
+                                     (block.mlp.c_fc, "weight", "mlp.c_fc."),
+                                     (block.mlp.c_proj, "weight", "mlp.c_proj.")]:
             adapters.append(Lora(prefix + name, getattr(module, weight).shape, rank=3, scale=2.0))
             parametrize.register_parametrization(module, weight, adapters[-1])
     pixels, inputs = vit_inputs()
     pooled = model(pixels)
     dpooled = torch.from_numpy(uniform("dpooled", pooled.numel())).reshape(pooled.shape).double()
     (pooled * dpooled).sum().backward()
-    grads = {a.name + "lora_A.weight": a.a.grad for a in adapters} | {a.name + "lora_B.weight": a.b.grad for a in adapters}
+    grads = {a.name + "lora_A.weight": a.a.grad for a in adapters}
+    grads |= {a.name + "lora_B.weight": a.b.grad for a in adapters}
     save("vit_lora", pooled, dpooled, inputs, grads)
 
 
