@@ -2,6 +2,7 @@
 // (tools/golden/gradients.py).
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "checkpoint/safetensors.h"
 #include "clip/test_checkpoint.h"
+#include "core/rng.h"
 #include "image/tower.h"
 #include "text/tower.h"
 
@@ -127,6 +129,12 @@ class Model {
     if (image_ != nullptr) image_->Visit(visit);
     if (text_ != nullptr) text_->Visit(visit);
   }
+  void VisitLinears(const nn::LinearVisitor& visit) {
+    for (int group = 0; group < group_count(); ++group) {
+      if (image_ != nullptr) image_->VisitLinears(group, visit);
+      if (text_ != nullptr) text_->VisitLinears(group, visit);
+    }
+  }
   int group_count() const { return image_ != nullptr ? image_->group_count() : text_->group_count(); }
 
   std::vector<float> Forward(Context& context, nn::TowerCache* cache) {
@@ -213,8 +221,7 @@ double RelativeError(const std::vector<float>& a, const float* b) {
 
 class TowerGradients : public testing::TestWithParam<Case> {};
 
-TEST_P(TowerGradients, EqualPyTorch) {
-  Model model(GetParam());
+void ExpectEqualPyTorch(Model& model) {
   Context context(2, Mode::kTraining);
   const Gradients gradients = model.Step(context);
   EXPECT_LT(RelativeError(model.pooled(), model.Golden("out/pooled").data<float>()), 1e-5);
@@ -224,6 +231,68 @@ TEST_P(TowerGradients, EqualPyTorch) {
     ASSERT_EQ(expected.NumElements(), static_cast<int64_t>(gradient.size())) << name;
     EXPECT_LT(RelativeError(gradient, expected.data<float>()), 1e-4) << name;
   }
+}
+
+TEST_P(TowerGradients, EqualPyTorch) {
+  Model model(GetParam());
+  ExpectEqualPyTorch(model);
+}
+
+/// Adapters at every layer of every block, which train alone.
+void AddAdapters(Model& model) {
+  model.Visit([](const std::string&, nn::Param& param) { param.Freeze(); });
+  model.VisitLinears([](const std::string&, nn::Linear& linear) { linear.AddLora({.rank = 3, .alpha = 6.0f}); });
+  model.Visit([](const std::string& name, nn::Param& param) {
+    if (name.find("lora_") != std::string::npos) BindMade(name, param);
+  });
+}
+
+TEST(Lora, GradientsEqualPyTorch) {
+  Model model({"vit_lora", Vit({})});
+  AddAdapters(model);
+  ExpectEqualPyTorch(model);
+}
+
+TEST(Lora, StartsWithoutEffect) {
+  Model model(kCases[0]);
+  Context context(1);
+  const std::vector<float> before = model.Forward(context, nullptr);
+  std::vector<float> first;
+  model.VisitLinears([&](const std::string& name, nn::Linear& linear) {
+    linear.AddLora({.rank = 2, .seed = 1, .stream = StreamOf(name)});
+    const std::vector<float> a = linear.lora->a.ToFloats();
+    const float bound = 1.0f / std::sqrt(static_cast<float>(linear.config.in));
+    const auto [low, high] = std::minmax_element(a.begin(), a.end());
+    EXPECT_GT(*low, -bound);
+    EXPECT_LT(*low, -0.5f * bound);
+    EXPECT_GT(*high, 0.5f * bound);
+    EXPECT_LT(*high, bound);
+    EXPECT_NE(a, first);
+    first = a;
+    linear.lora->a.Train();
+    linear.lora->b.Train();
+  });
+  EXPECT_EQ(model.Forward(context, nullptr), before);
+}
+
+TEST_P(TowerGradients, AreTheSameBitsWithRecomputationOfAdapters) {
+  Model model(GetParam());
+  AddAdapters(model);
+  Context context(1, Mode::kTraining);
+  const Gradients kept = model.Step(context);
+  EXPECT_EQ(kept.size(), 16u);  // two matrices of four layers of two blocks
+  EXPECT_EQ(model.Step(context, {.recompute = true}), kept);
+}
+
+TEST_P(TowerGradients, AdaptersMergeIntoPlansAndWeights) {
+  Model model(GetParam());
+  AddAdapters(model);
+  Context context(1);
+  const std::vector<float> adapted = model.Forward(context, nullptr);
+  EXPECT_LT(RelativeError(model.Infer(context), adapted.data()), 1e-5);
+  model.VisitLinears([](const std::string&, nn::Linear& linear) { linear.MergeLora(); });
+  model.Visit([](const std::string& name, nn::Param&) { EXPECT_EQ(name.find("lora_"), std::string::npos); });
+  EXPECT_LT(RelativeError(model.Forward(context, nullptr), adapted.data()), 1e-5);
 }
 
 TEST_P(TowerGradients, ForwardEqualsInference) {

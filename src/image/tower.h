@@ -16,6 +16,7 @@
 #include "image/resnet_config.h"
 #include "image/vit_config.h"
 #include "kernels/packed_weight.h"
+#include "nn/linear.h"
 #include "nn/param.h"
 #include "nn/tower_cache.h"
 
@@ -64,6 +65,8 @@ class ImageTower {
   /// Freezing, layer-wise rates and the order of gradients follow it.
   virtual int group_count() const = 0;
   virtual void VisitGroup(int group, const nn::ParamVisitor& visit) = 0;
+  /// The fully connected layers of a group's block: where adapters go (nn::Lora). Other groups have none.
+  virtual void VisitLinears(int /*group*/, const nn::LinearVisitor& /*visit*/) {}
   /// REQUIRES: every parameter has a value. The plan keeps nothing of the module.
   virtual std::unique_ptr<ImageTowerPlan> Prepare(kernels::Precision precision) const = 0;
 

@@ -146,12 +146,16 @@ class Vit : public ImageTower {
       visit("visual.positional_embedding", positions_);
       if (config_.pre_norm) norm_pre_.Visit(visit, "visual.ln_pre.");
     } else if (group <= config_.layers) {
-      const std::string index = std::to_string(group - 1);
-      blocks_[static_cast<size_t>(group - 1)].Visit(visit, "visual.transformer.resblocks." + index + ".");
+      blocks_[static_cast<size_t>(group - 1)].Visit(visit, BlockPrefix(group));
     } else {
       norm_post_.Visit(visit, "visual.ln_post.");
       visit("visual.proj", projection_.w);
     }
+  }
+
+  void VisitLinears(int group, const nn::LinearVisitor& visit) override {
+    if (group == 0 || group > config_.layers) return;
+    blocks_[static_cast<size_t>(group - 1)].VisitLinears(visit, BlockPrefix(group));
   }
 
   std::unique_ptr<ImageTowerPlan> Prepare(Precision precision) const override {
@@ -225,6 +229,8 @@ class Vit : public ImageTower {
   }
 
  private:
+  static std::string BlockPrefix(int group) { return "visual.transformer.resblocks." + std::to_string(group - 1) + "."; }
+
   bool ClassToken() const { return config_.pooling == VitPooling::kClassToken; }
 
   // Every picture is a sequence; only the class token's row of the last block reaches a pooled answer.

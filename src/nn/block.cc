@@ -144,10 +144,18 @@ void Block::Visit(const ParamVisitor& visit, const std::string& prefix) {
   norm1.Visit(visit, prefix + "ln_1.");
   visit(prefix + "attn.in_proj_weight", attention.qkv.w);
   visit(prefix + "attn.in_proj_bias", attention.qkv.b);
+  if (attention.qkv.lora) attention.qkv.lora->Visit(visit, prefix + "attn.in_proj_");
   attention.out.Visit(visit, prefix + "attn.out_proj.");
   norm2.Visit(visit, prefix + "ln_2.");
   mlp.fc1.Visit(visit, prefix + "mlp.c_fc.");
   mlp.fc2.Visit(visit, prefix + "mlp.c_proj.");
+}
+
+void Block::VisitLinears(const LinearVisitor& visit, const std::string& prefix) {
+  visit(prefix + "attn.in_proj", attention.qkv);
+  visit(prefix + "attn.out_proj", attention.out);
+  visit(prefix + "mlp.c_fc", mlp.fc1);
+  visit(prefix + "mlp.c_proj", mlp.fc2);
 }
 
 BlockPlan Block::Prepare(kernels::Precision precision, Queries queries) const {

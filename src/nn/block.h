@@ -69,7 +69,10 @@ struct Block {
   bool Trains() const { return norm1.Trains() || norm2.Trains() || attention.Trains() || mlp.Trains(); }
 
   /// open_clip's names: prefix + "ln_1.", "attn.in_proj_weight", "attn.out_proj.", "ln_2.", "mlp.c_fc.", "mlp.c_proj.".
+  /// Adapters: prefix + "attn.in_proj_lora_A.weight" and so on.
   void Visit(const ParamVisitor& visit, const std::string& prefix);
+  /// prefix + "attn.in_proj", "attn.out_proj", "mlp.c_fc", "mlp.c_proj".
+  void VisitLinears(const LinearVisitor& visit, const std::string& prefix);
   BlockPlan Prepare(kernels::Precision precision, Queries queries = Queries::kAll) const;
 
  private:

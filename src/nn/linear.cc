@@ -39,13 +39,19 @@ void Linear::Forward(Context& context, const float* x, int64_t m, float* y,
                             .c = y,
                             .bias = config.bias ? b.floats() + begin : nullptr,
                             .residual = options.residual});
+  if (lora) lora->Forward(context, x, m, y, {begin, end});
 }
 
 void Linear::Backward(Context& context, const LinearBackwardArgs& args) {
   const auto [begin, end] = Resolve(config, args.outputs);
   const int64_t m = args.m, n = end - begin, k = config.in;
   const bool out_in = config.order == WeightOrder::kOutIn;
-  // y = x Wᵀ + b + residual. The weight comes first, since dx may take the place of x.
+  const Arena::Scope scope(context.arena());
+  // y = x Wᵀ + b + residual, and the adapter's. Parameters come first, since dx may take the place of x.
+  const float* dlow = nullptr;  // (M, R)
+  if (lora && (lora->Trains() || args.dx != nullptr)) {
+    dlow = lora->Backward(context, {.x = args.x, .dy = args.dy, .m = m}, {begin, end});
+  }
   if (w.trains()) {
     float* dw = w.grad() + begin * k;
     kernels::MatMul(context, {.m = out_in ? n : k,
@@ -67,16 +73,39 @@ void Linear::Backward(Context& context, const LinearBackwardArgs& args) {
                             .transpose_b = !out_in,
                             .c = args.dx,
                             .accumulate = args.accumulate});
+  if (lora) lora->InputBackward(context, dlow, m, args.dx);
+}
+
+void Linear::AddLora(const LoraOptions& options) {
+  CHECK(!lora && options.rank > 0) << " rank " << options.rank;
+  lora.emplace(config.in, config.out, options);
+}
+
+void Linear::MergeLora() {
+  if (!lora) return;
+  lora->AddTo(config.order, w.MutableValue().mutable_data<float>());
+  lora.reset();
+}
+
+void Linear::ConsumeWeight(const std::function<void(TensorView)>& f) const {
+  if (!lora) {
+    w.Consume(f);
+    return;
+  }
+  std::vector<float> merged = w.ToFloats();
+  lora->AddTo(config.order, merged.data());
+  f(TensorView(merged.data(), DType::kF32, w.shape()));
 }
 
 void Linear::Visit(const ParamVisitor& visit, const std::string& prefix) {
   visit(prefix + "weight", w);
   if (config.bias) visit(prefix + "bias", b);
+  if (lora) lora->Visit(visit, prefix);
 }
 
 LinearPlan Linear::Prepare(kernels::Precision precision) const {
   LinearPlan plan;
-  w.Consume([&](TensorView view) { plan.w = kernels::PackLinear(view, config.order, precision); });
+  ConsumeWeight([&](TensorView view) { plan.w = kernels::PackLinear(view, config.order, precision); });
   if (config.bias) plan.b = b.ToFloats();
   plan.out = config.out;
   return plan;
@@ -86,7 +115,7 @@ LinearPlan Linear::PrepareRows(kernels::Precision precision, int64_t begin, int6
   CHECK(config.order == kernels::WeightOrder::kOutIn && begin <= end && end <= config.out);
   const Shape shape{end - begin, config.in};
   LinearPlan plan;
-  w.Consume([&](TensorView view) {
+  ConsumeWeight([&](TensorView view) {
     const size_t row_bytes = static_cast<size_t>(config.in) * SizeOf(view.dtype());
     const auto* rows = static_cast<const uint8_t*>(view.raw()) + static_cast<size_t>(begin) * row_bytes;
     plan.w = kernels::PackLinear(TensorView(rows, view.dtype(), shape), config.order, precision);

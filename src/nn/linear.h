@@ -3,11 +3,14 @@
 #define DIPTYCH_NN_LINEAR_H_
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/context.h"
 #include "kernels/gemm.h"
+#include "nn/lora.h"
 #include "nn/param.h"
 
 namespace diptych::nn {
@@ -33,11 +36,6 @@ struct LinearConfig {
   kernels::WeightOrder order = kernels::WeightOrder::kOutIn;
 };
 
-/// The outputs [begin, end) of a layer, as a layer of its own; by default all. REQUIRES: kOutIn, unless all.
-struct OutputRange {
-  int64_t begin = 0, end = 0;
-};
-
 struct LinearForwardOptions {
   const float* residual = nullptr;  // (M, N), added to y; may be y
   OutputRange outputs;
@@ -59,20 +57,33 @@ struct Linear {
   LinearConfig config;
   Param w;  // (N, K), or (K, N) with kInOut
   Param b;  // (N)
+  std::optional<Lora> lora;
+
+  /// To train an adapter alone, freeze the rest. REQUIRES: none yet.
+  void AddLora(const LoraOptions& options);
+  /// Adds the adapter, if there is one, to the weight and removes it.
+  void MergeLora();
 
   /// The training pass: x (M, K) -> y (M, N) = x Wᵀ + b + residual.
   void Forward(Context& context, const float* x, int64_t m, float* y, const LinearForwardOptions& options = {}) const;
   /// Adds to the gradients of what trains.
   void Backward(Context& context, const LinearBackwardArgs& args);
-  bool Trains() const { return w.trains() || b.trains(); }
-  bool UsesInput() const { return w.trains(); }
+  bool Trains() const { return UsesInput() || b.trains(); }
+  bool UsesInput() const { return w.trains() || (lora && lora->Trains()); }
 
-  /// Names: prefix + "weight", prefix + "bias".
+  /// Names: prefix + "weight", prefix + "bias", and the adapter's.
   void Visit(const ParamVisitor& visit, const std::string& prefix);
+  /// A plan has the adapter merged into its weight.
   LinearPlan Prepare(kernels::Precision precision) const;
   /// Only the outputs [begin, end) of the layer, as a layer of its own.
   LinearPlan PrepareRows(kernels::Precision precision, int64_t begin, int64_t end) const;
+
+ private:
+  void ConsumeWeight(const std::function<void(TensorView)>& f) const;
 };
+
+/// Called with the name of a layer, which its parameters' names begin with: to choose where adapters go.
+using LinearVisitor = std::function<void(const std::string& name, Linear& linear)>;
 
 }  // namespace diptych::nn
 

@@ -183,7 +183,7 @@ class Bert : public TextTower {
       visit(embeddings + "token_type_embeddings.weight", types_);
       embedding_norm_.Visit(visit, embeddings + "LayerNorm.");
     } else if (group <= config_.layers) {
-      const std::string layer = "text.transformer.encoder.layer." + std::to_string(group - 1) + ".";
+      const std::string layer = BlockPrefix(group);
       nn::Block& block = blocks_[static_cast<size_t>(group - 1)];
       block.attention.qkv.Visit(visit, layer + "attention.self.qkv.");
       block.attention.out.Visit(visit, layer + "attention.output.dense.");
@@ -197,6 +197,15 @@ class Bert : public TextTower {
       projection_mlp_.fc1.Visit(visit, "text.proj.0.");
       projection_mlp_.fc2.Visit(visit, "text.proj.2.");
     }
+  }
+
+  void VisitLinears(int group, const nn::LinearVisitor& visit) override {
+    if (group == 0 || group > config_.layers) return;
+    nn::Block& block = blocks_[static_cast<size_t>(group - 1)];
+    visit(BlockPrefix(group) + "attention.self.qkv", block.attention.qkv);
+    visit(BlockPrefix(group) + "attention.output.dense", block.attention.out);
+    visit(BlockPrefix(group) + "intermediate.dense", block.mlp.fc1);
+    visit(BlockPrefix(group) + "output.dense", block.mlp.fc2);
   }
 
   std::unique_ptr<TextTowerPlan> Prepare(Precision precision) const override {
@@ -276,6 +285,10 @@ class Bert : public TextTower {
   }
 
  private:
+  static std::string BlockPrefix(int group) {
+    return "text.transformer.encoder.layer." + std::to_string(group - 1) + ".";
+  }
+
   // Every text is one segment, of type 0.
   void Embed(const KeptRows& rows, float* x) const {
     const int64_t d = config_.width;

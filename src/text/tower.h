@@ -14,6 +14,7 @@
 #include "core/status.h"
 #include "core/tensor.h"
 #include "kernels/packed_weight.h"
+#include "nn/linear.h"
 #include "nn/param.h"
 #include "nn/tower_cache.h"
 #include "text/bert_config.h"
@@ -81,6 +82,8 @@ class TextTower {
   /// Freezing, layer-wise rates and the order of gradients follow it.
   virtual int group_count() const = 0;
   virtual void VisitGroup(int group, const nn::ParamVisitor& visit) = 0;
+  /// The fully connected layers of a group's block: where adapters go (nn::Lora). Other groups have none.
+  virtual void VisitLinears(int group, const nn::LinearVisitor& visit) = 0;
   /// REQUIRES: every parameter has a value. The plan shares the embedding tables' mapping with the module.
   virtual std::unique_ptr<TextTowerPlan> Prepare(kernels::Precision precision) const = 0;
 

@@ -193,13 +193,17 @@ class Transformer : public TextTower {
       visit("token_embedding.weight", words_);
       visit("positional_embedding", positions_);
     } else if (group <= config_.layers) {
-      const std::string index = std::to_string(group - 1);
-      blocks_[static_cast<size_t>(group - 1)].Visit(visit, "transformer.resblocks." + index + ".");
+      blocks_[static_cast<size_t>(group - 1)].Visit(visit, BlockPrefix(group));
     } else {
       norm_final_.Visit(visit, "ln_final.");
       if (config_.projection == TextProjection::kMatrix) visit("text_projection", projection_.w);
       if (config_.projection == TextProjection::kLinear) projection_.Visit(visit, "text_projection.");
     }
+  }
+
+  void VisitLinears(int group, const nn::LinearVisitor& visit) override {
+    if (group == 0 || group > config_.layers) return;
+    blocks_[static_cast<size_t>(group - 1)].VisitLinears(visit, BlockPrefix(group));
   }
 
   std::unique_ptr<TextTowerPlan> Prepare(Precision precision) const override {
@@ -264,6 +268,8 @@ class Transformer : public TextTower {
   }
 
  private:
+  static std::string BlockPrefix(int group) { return "transformer.resblocks." + std::to_string(group - 1) + "."; }
+
   void Embed(const SelectedRows& rows, float* x) const {
     kernels::GatherRows(TensorView(words_.floats(), DType::kF32, words_.shape()), rows.Ids(), x);
     for (const int32_t length : rows.Lengths()) {
