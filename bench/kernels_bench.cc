@@ -2,14 +2,16 @@
 // GFLOP/s; compare it with the Peak of the same run, for hosts differ.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <random>
 #include <vector>
 
 #include "kernels/attention.h"
 #include "kernels/conv.h"
+#include "kernels/matmul.h"
 #include "kernels/norm.h"
-#include "kernels/pool.h"
 #include "kernels/peak.h"
+#include "kernels/pool.h"
 
 namespace diptych::kernels {
 namespace {
@@ -61,6 +63,44 @@ void LinearShapes(benchmark::internal::Benchmark* benchmark) {
   for (const int64_t m : {601, 655, 1000}) benchmark->Args({m, 512, 512, none, 1});  // packed texts: split products
 }
 BENCHMARK(BM_Linear)->Apply(LinearShapes)->ArgNames({"m", "n", "k", "act", "threads"});
+
+// The products of a linear layer with N outputs and K inputs over M rows, as training takes them.
+enum Kind : int64_t {
+  kForward,         // y = x W^T + b, with the residual where K > N
+  kInputGradient,   // dx = dy W
+  kWeightGradient,  // dW += dy^T x
+};
+void BM_MatMul(benchmark::State& state) {
+  const int64_t m = state.range(1), n = state.range(2), k = state.range(3);
+  Context context(static_cast<int>(state.range(4)), Mode::kTraining, static_cast<Precision>(state.range(5)));
+  const std::vector<float> x = Random(m * k), dy = Random(m * n), w = Random(n * k, 0.03f), bias = Random(n);
+  std::vector<float> out = Random(std::max({m * n, m * k, n * k}));
+  MatMulArgs args{.m = m, .n = n, .k = k, .a = x.data(), .b = w.data(), .transpose_b = true, .c = out.data()};
+  switch (state.range(0)) {
+    case kForward:
+      args.bias = bias.data();
+      args.residual = k > n ? out.data() : nullptr;
+      break;
+    case kInputGradient: args = {.m = m, .n = k, .k = n, .a = dy.data(), .b = w.data(), .c = out.data()}; break;
+    case kWeightGradient:
+      args = {.m = n, .n = k, .k = m, .a = dy.data(), .transpose_a = true, .b = x.data(), .c = out.data()};
+      args.accumulate = true;
+      break;
+    default: state.SkipWithError("kind"); return;
+  }
+  for (auto _ : state) MatMul(context, args);
+  ReportRate(state, "GF", 2.0 * static_cast<double>(m * n * k));
+}
+void MatMulShapes(benchmark::internal::Benchmark* benchmark) {
+  const int64_t shapes[][3] = {{1600, 2304, 768}, {1600, 768, 768},  {1600, 3072, 768}, {1600, 768, 3072},
+                               {384, 1536, 512},  {384, 2048, 512}, {384, 512, 2048}};
+  for (const int64_t precision : {0, 1}) {
+    for (const int64_t kind : {kForward, kInputGradient, kWeightGradient}) {
+      for (const auto& shape : shapes) benchmark->Args({kind, shape[0], shape[1], shape[2], 2, precision});
+    }
+  }
+}
+BENCHMARK(BM_MatMul)->Apply(MatMulShapes)->ArgNames({"kind", "m", "n", "k", "threads", "bf16"})->UseRealTime();
 
 void BM_Activate(benchmark::State& state) {
   Context context;

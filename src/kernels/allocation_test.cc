@@ -7,6 +7,7 @@
 #include "kernels/batch_norm.h"
 #include "kernels/conv.h"
 #include "kernels/conv_training.h"
+#include "kernels/library_matmul.h"
 #include "kernels/matmul.h"
 #include "kernels/norm.h"
 #include "kernels/pool.h"
@@ -106,6 +107,7 @@ TEST_P(Allocation, MatMul) {
       args.transpose_b = (bits & 2) != 0;
       args.accumulate = (bits & 4) != 0;
       EXPECT_EQ(AllocationsOf(context, [&] { MatMul(context, args); }), 0) << bits;
+      EXPECT_EQ(AllocationsOf(context, [&] { LibraryMatMul(context, args, Precision::kF32); }), 0) << bits;
     }
   }
 }

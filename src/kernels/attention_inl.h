@@ -144,7 +144,7 @@ HWY_INLINE void SoftmaxColumns(float* HWY_RESTRICT scores, int64_t keys, int64_t
 HWY_INLINE void LoadColumns(Rows rows, int count, int columns, int head_dim, float scale, float* out) {
   int column = 0;
   for (; column + 4 <= count; column += 4, rows.data += 4 * rows.stride) {
-    TransposeFour(rows, head_dim, scale, out + column);
+    TransposeFour<kTile>(rows, head_dim, scale, out + column);
   }
   for (; column < count; ++column, rows.data += rows.stride) {
     for (int i = 0; i < head_dim; ++i) out[i * kTile + column] = rows.data[i] * scale;

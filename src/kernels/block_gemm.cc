@@ -6,11 +6,13 @@
 #include "kernels/simd_targets.h"
 
 // The usual three levels (Goto and van de Geijn, Anatomy of High-Performance Matrix Multiplication, 2008): a block of
-// x of up to kDepth columns and kRowsOfBlock rows is copied to memory of its own, which stays in L2 (190 KB); a panel
-// of W, kDepth deep and two vectors wide, stays in L1 (24 KB with AVX2); 6 x 2 vectors of y stay in registers. On Zen 3
-// a depth of 256 and 240 rows was 6 % slower for wide outputs, whose sums of a slice then go to L3 and back.
+// A of up to kDepth columns and kRowsOfBlock rows is copied to memory of its own, which stays in L2 (190 KB); a panel
+// of B, kDepth deep and two vectors wide, stays in L1 (24 KB with AVX2); 6 x 2 vectors of C stay in registers. C's
+// lines are asked for before the sums that will be added to them are computed: without that a wide C, which lies in L3
+// or beyond, cost 7 %. On Zen 3 other depths (256, 320) and blocks (180 to 240 rows) were no faster.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/block_gemm.cc"
+#include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "kernels/activation_inl.h"
@@ -31,12 +33,28 @@ inline int64_t SliceDepth(int64_t k) {
   return (k + slices - 1) / slices;
 }
 
+// C (M, N) = act(A B + bias + addend).
 struct BlockProduct {
-  const float* x;
-  int64_t m;
-  const BlockWeight& w;
-  const Epilogue& epilogue;
-  float* y;
+  int64_t m, n, k;
+  const float* a;  // (M, K), or (K, M)
+  bool transpose_a;
+  const float* panels;  // of B, as PackPanels leaves them
+  const float* bias;    // null: none
+  const float* addend;  // (M, N), may be C; null: none
+  Activation activation;
+  float* c;
+};
+
+// The matrix that panels are made of: W (N, K) or (K, N).
+struct PanelSource {
+  const float* w;
+  int64_t n, k;
+  WeightOrder order;
+};
+
+// A piece of work: rows [row, row + rows) of C, panels [begin, end).
+struct BlockRange {
+  int64_t row, rows, begin, end;
 };
 
 }  // namespace diptych::kernels
@@ -53,7 +71,7 @@ int64_t PanelWidth() {
 void PackPanelOfRows(const Rows& in, int64_t depth, int64_t columns, float* out) {
   int64_t column = 0;
   for (; column + 4 <= columns; column += 4) {
-    TransposeFour({in.data + column * in.stride, in.stride}, depth, 1.0f, out + column);
+    TransposeFour<kTile>({in.data + column * in.stride, in.stride}, depth, 1.0f, out + column);
   }
   for (; column < kTile; ++column) {
     for (int64_t i = 0; i < depth; ++i) {
@@ -70,19 +88,38 @@ void PackPanelOfColumns(const Rows& in, int64_t depth, int64_t columns, float* o
   }
 }
 
-// Slices of K; in each the panels in order; in each its rows of kTile values.
-void PackPanels(const float* w, int64_t n, int64_t k, WeightOrder order, float* out) {
-  const int64_t slice = SliceDepth(k);
+// Panels [begin, end) of all slices. `out` holds slices of K; in each the panels in order; in each its rows of kTile
+// values.
+void PackPanels(const PanelSource& from, int64_t begin, int64_t end, float* out) {
+  const int64_t n = from.n, k = from.k, slice = SliceDepth(k), panels = (n + kTile - 1) / kTile;
   for (int64_t first = 0; first < k; first += slice) {
     const int64_t depth = std::min(k - first, slice);
-    for (int64_t column = 0; column < n; column += kTile, out += depth * kTile) {
-      const int64_t columns = std::min<int64_t>(kTile, n - column);
-      if (order == WeightOrder::kOutIn) {
-        PackPanelOfRows({w + column * k + first, k}, depth, columns, out);
+    float* to = out + (first * panels + depth * begin) * kTile;
+    for (int64_t panel = begin; panel < end; ++panel, to += depth * kTile) {
+      const int64_t column = panel * kTile, columns = std::min<int64_t>(kTile, n - column);
+      if (from.order == WeightOrder::kOutIn) {
+        PackPanelOfRows({from.w + column * k + first, k}, depth, columns, to);
       } else {
-        PackPanelOfColumns({w + first * n + column, n}, depth, columns, out);
+        PackPanelOfColumns({from.w + first * n + column, n}, depth, columns, to);
       }
     }
+  }
+}
+
+// Rows of the block: out[i * kBlockStride + j] = A(row + i, first + j).
+void CopyBlock(const BlockProduct& product, int64_t row, int64_t rows, int64_t first, int64_t depth, float* out) {
+  if (!product.transpose_a) {
+    const float* in = product.a + row * product.k + first;
+    for (int64_t i = 0; i < rows; ++i) std::copy_n(in + i * product.k, depth, out + i * kBlockStride);
+    return;
+  }
+  const Rows in{product.a + first * product.m + row, product.m};
+  int64_t j = 0;
+  for (; j + 4 <= depth; j += 4) {
+    TransposeFour<kBlockStride>({in.data + j * in.stride, in.stride}, rows, 1.0f, out + j);
+  }
+  for (; j < depth; ++j) {
+    for (int64_t i = 0; i < rows; ++i) out[i * kBlockStride + j] = in.data[j * in.stride + i];
   }
 }
 
@@ -123,22 +160,22 @@ HWY_INLINE void Finish(const Op& op, const float* HWY_RESTRICT sums, const Desti
 }
 
 template <int kRows>
-HWY_INLINE void SumsOf(const Rows& x, const float* panel, int64_t depth, float* sums) {
+HWY_INLINE void SumsOf(const float* rows, const float* panel, int64_t depth, float* sums) {
   V acc[kBlock][2];
-  MultiplyBlock<kRows, 2>(x.data, x.stride, 1, {panel, kTile}, depth, acc);
+  MultiplyBlock<kRows, 2>(rows, kBlockStride, 1, {panel, kTile}, depth, acc);
   for (int i = 0; i < kRows; ++i) {
     for (int v = 0; v < 2; ++v) hn::Store(acc[i][v], Floats(), sums + i * kTile + v * kLanes);
   }
 }
 
-void Sums(const Rows& x, int rows, const float* panel, int64_t depth, float* sums) {
-  switch (rows) {
-    case 1: return SumsOf<1>(x, panel, depth, sums);
-    case 2: return SumsOf<2>(x, panel, depth, sums);
-    case 3: return SumsOf<3>(x, panel, depth, sums);
-    case 4: return SumsOf<4>(x, panel, depth, sums);
-    case 5: return SumsOf<5>(x, panel, depth, sums);
-    default: return SumsOf<6>(x, panel, depth, sums);
+void Sums(const float* rows, int count, const float* panel, int64_t depth, float* sums) {
+  switch (count) {
+    case 1: return SumsOf<1>(rows, panel, depth, sums);
+    case 2: return SumsOf<2>(rows, panel, depth, sums);
+    case 3: return SumsOf<3>(rows, panel, depth, sums);
+    case 4: return SumsOf<4>(rows, panel, depth, sums);
+    case 5: return SumsOf<5>(rows, panel, depth, sums);
+    default: return SumsOf<6>(rows, panel, depth, sums);
   }
 }
 
@@ -149,29 +186,36 @@ HWY_INLINE int NextRows(int64_t rows) {
   return rows < 2 * kBlock ? static_cast<int>((rows + 1) / 2) : kBlock;
 }
 
-// One block of x times panels [begin, end) of one slice.
+// Of rows that are about to be written; a cache line may begin within the first vector.
+HWY_INLINE void PrefetchRows(const float* rows, int count, int64_t stride) {
+  for (int i = 0; i < count; ++i, rows += stride) {
+    hwy::Prefetch(rows);
+    hwy::Prefetch(rows + kTile - 1);
+  }
+}
+
+// One block of A times the range's panels of one slice.
 struct Slice {
   int64_t first, depth;
   bool is_first, is_last;
 };
 template <class Op>
-void MultiplyPanels(const Op& op, const BlockProduct& product, const Slice& slice, const Rows& block, int64_t row,
-                    int64_t begin, int64_t end) {
-  const int64_t n = product.w.n, panels = (n + kTile - 1) / kTile;
-  const int64_t rows = std::min(kRowsOfBlock, product.m - row);
-  const float* weights = product.w.panels.data<float>() + slice.first * panels * kTile;
+void MultiplyPanels(const Op& op, const BlockProduct& product, const BlockRange& range, const Slice& slice,
+                    const float* block) {
+  const int64_t n = product.n, panels = (n + kTile - 1) / kTile;
+  const float* weights = product.panels + slice.first * panels * kTile;
   HWY_ALIGN float sums[kBlock * kTile];
-  for (int64_t panel = begin; panel < end; ++panel) {
-    const int64_t column = panel * kTile;
-    // The first slice adds bias and residual, the others what is in y, so that the residual may be y.
-    Destination to{.y = product.y + row * n + column, .stride = n, .columns = std::min<int64_t>(kTile, n - column)};
-    to.addend = slice.is_first ? product.epilogue.residual : product.y;
-    if (to.addend != nullptr) to.addend += row * n + column;
-    if (slice.is_first && product.epilogue.bias != nullptr) to.bias = product.epilogue.bias + column;
-    const float* panel_weights = weights + column * slice.depth;
-    for (int64_t i = 0; i < rows; i += to.rows) {
-      to.rows = NextRows(rows - i);
-      Sums({block.data + i * block.stride, block.stride}, to.rows, panel_weights, slice.depth, sums);
+  for (int64_t panel = range.begin; panel < range.end; ++panel) {
+    const int64_t column = panel * kTile, at = range.row * n + column;
+    // The first slice adds bias and addend, the others what is in C, so that the addend may be C.
+    Destination to{.y = product.c + at, .stride = n, .columns = std::min<int64_t>(kTile, n - column)};
+    to.addend = slice.is_first ? product.addend : product.c;
+    if (to.addend != nullptr) to.addend += at;
+    if (slice.is_first && product.bias != nullptr) to.bias = product.bias + column;
+    for (int64_t i = 0; i < range.rows; i += to.rows) {
+      to.rows = NextRows(range.rows - i);
+      PrefetchRows(to.y, to.rows, n);
+      Sums(block + i * kBlockStride, to.rows, weights + column * slice.depth, slice.depth, sums);
       if (slice.is_last) {
         Finish(op, sums, to);
       } else {
@@ -184,33 +228,23 @@ void MultiplyPanels(const Op& op, const BlockProduct& product, const Slice& slic
 }
 
 template <class Op>
-void MultiplyAll(const Op& op, const BlockProduct& product, int64_t begin, int64_t end, float* block) {
-  const int64_t k = product.w.k, depth = SliceDepth(k);
-  for (int64_t row = 0; row < product.m; row += kRowsOfBlock) {
-    const int64_t rows = std::min(kRowsOfBlock, product.m - row);
-    for (int64_t first = 0; first < k; first += depth) {
-      const Slice slice{first, std::min(depth, k - first), first == 0, first + depth >= k};
-      if (depth == k) {  // the rows are short: they serve as they are
-        MultiplyPanels(op, product, slice, {product.x + row * k, k}, row, begin, end);
-        continue;
-      }
-      for (int64_t i = 0; i < rows; ++i) {
-        std::copy_n(product.x + (row + i) * k + first, slice.depth, block + i * kBlockStride);
-      }
-      MultiplyPanels(op, product, slice, {block, kBlockStride}, row, begin, end);
-    }
+void MultiplySlices(const Op& op, const BlockProduct& product, const BlockRange& range, float* block) {
+  const int64_t k = product.k, depth = SliceDepth(k);
+  for (int64_t first = 0; first < k; first += depth) {
+    const Slice slice{first, std::min(depth, k - first), first == 0, first + depth >= k};
+    CopyBlock(product, range.row, range.rows, first, slice.depth, block);
+    MultiplyPanels(op, product, range, slice, block);
   }
 }
 
-// Panels [begin, end) of y, all rows.
-void MultiplyRange(const BlockProduct& product, int64_t begin, int64_t end, float* block) {
-  switch (product.epilogue.activation) {
-    case Activation::kNone: return MultiplyAll(Identity(), product, begin, end, block);
-    case Activation::kRelu: return MultiplyAll(Relu(), product, begin, end, block);
-    case Activation::kRelu6: return MultiplyAll(Relu6(), product, begin, end, block);
-    case Activation::kQuickGelu: return MultiplyAll(QuickGelu(), product, begin, end, block);
-    case Activation::kGelu: return MultiplyAll(Gelu(), product, begin, end, block);
-    case Activation::kGeluTanh: return MultiplyAll(GeluTanh(), product, begin, end, block);
+void MultiplyRange(const BlockProduct& product, const BlockRange& range, float* block) {
+  switch (product.activation) {
+    case Activation::kNone: return MultiplySlices(Identity(), product, range, block);
+    case Activation::kRelu: return MultiplySlices(Relu(), product, range, block);
+    case Activation::kRelu6: return MultiplySlices(Relu6(), product, range, block);
+    case Activation::kQuickGelu: return MultiplySlices(QuickGelu(), product, range, block);
+    case Activation::kGelu: return MultiplySlices(Gelu(), product, range, block);
+    case Activation::kGeluTanh: return MultiplySlices(GeluTanh(), product, range, block);
   }
 }
 
@@ -219,31 +253,93 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace diptych::kernels {
+namespace {
+
+// How a product is cut into pieces of work: blocks of rows, and each of these into pieces of panels.
+struct Cut {
+  // Where there are many blocks of rows, they alone are the pieces, in a number that is fair to all threads. Otherwise
+  // the panels are cut too, each piece copying the same block of A: about two pieces a thread even out what else the
+  // machine does.
+  Cut(int64_t m, int64_t panels, int threads)
+      : units((m + kRowsOfUnit - 1) / kRowsOfUnit), blocks((units * kRowsOfUnit + kRowsOfBlock - 1) / kRowsOfBlock) {
+    if (blocks >= 2 * threads) {
+      blocks = (blocks + threads - 1) / threads * threads;
+    } else if (threads > 1) {
+      pieces = std::min(panels, (2 * threads + blocks - 1) / blocks);
+    }
+  }
+  // The first row of block i: all but the last are whole register blocks.
+  int64_t Row(int64_t i) const { return units * i / blocks * kRowsOfUnit; }
+
+  static constexpr int64_t kRowsOfUnit = 6;
+  int64_t units, blocks, pieces = 1;
+};
+
+}  // namespace
 
 HWY_EXPORT(PanelWidth);
 HWY_EXPORT(PackPanels);
 HWY_EXPORT(MultiplyRange);
 
+namespace {
+
+void Multiply(Context& context, const BlockProduct& product) {
+  const int64_t width = HWY_DYNAMIC_DISPATCH(PanelWidth)(), panels = (product.n + width - 1) / width;
+  const Cut cut(product.m, panels, context.threads());
+  const Arena::Scope scope(context.arena());
+  const int64_t block_size = std::min(kRowsOfBlock, product.m) * kBlockStride;
+  float* blocks = context.arena().Allocate<float>(block_size * context.threads());
+  ParallelForRanked(context, cut.blocks * cut.pieces, 1, [&](int64_t first, int64_t last, int rank) {
+    for (int64_t i = first; i < last; ++i) {
+      const int64_t block = i / cut.pieces, piece = i % cut.pieces, row = cut.Row(block);
+      const BlockRange range{row, std::min(product.m, cut.Row(block + 1)) - row, panels * piece / cut.pieces,
+                             panels * (piece + 1) / cut.pieces};
+      HWY_DYNAMIC_DISPATCH(MultiplyRange)(product, range, blocks + rank * block_size);
+    }
+  });
+}
+
+}  // namespace
+
 BlockWeight PackBlocks(const float* w, int64_t n, int64_t k, WeightOrder order) {
   CHECK(n > 0 && k > 0) << " a weight of " << n << " outputs, " << k << " inputs";
-  const int64_t width = HWY_DYNAMIC_DISPATCH(PanelWidth)();
-  BlockWeight packed{.n = n, .k = k, .panels = Tensor::Uninitialized(DType::kF32, {(n + width - 1) / width, k, width})};
-  HWY_DYNAMIC_DISPATCH(PackPanels)(w, n, k, order, packed.panels.mutable_data<float>());
+  const int64_t width = HWY_DYNAMIC_DISPATCH(PanelWidth)(), panels = (n + width - 1) / width;
+  BlockWeight packed{.n = n, .k = k, .panels = Tensor::Uninitialized(DType::kF32, {panels, k, width})};
+  HWY_DYNAMIC_DISPATCH(PackPanels)({w, n, k, order}, 0, panels, packed.panels.mutable_data<float>());
   return packed;
 }
 
 void BlockLinear(Context& context, const float* x, int64_t m, const BlockWeight& w, const Epilogue& epilogue,
                  float* y) {
-  const int64_t panels = w.panels.shape()[0], threads = context.threads();
+  Multiply(context, {.m = m,
+                     .n = w.n,
+                     .k = w.k,
+                     .a = x,
+                     .panels = w.panels.data<float>(),
+                     .bias = epilogue.bias,
+                     .addend = epilogue.residual,
+                     .activation = epilogue.activation,
+                     .c = y});
+}
+
+void BlockMatMul(Context& context, const MatMulArgs& args) {
+  const int64_t width = HWY_DYNAMIC_DISPATCH(PanelWidth)(), panels = (args.n + width - 1) / width;
   const Arena::Scope scope(context.arena());
-  const int64_t block_size = std::min(kRowsOfBlock, m) * kBlockStride;
-  float* blocks = context.arena().Allocate<float>(block_size * threads);
-  // Each piece copies the blocks of x again, so pieces are few: two a thread even out what else the machine does.
-  const int64_t grain = threads == 1 ? panels : (panels + 2 * threads - 1) / (2 * threads);
-  ParallelForRanked(context, panels, grain, [&](int64_t begin, int64_t end, int rank) {
-    const BlockProduct product{x, m, w, epilogue, y};
-    HWY_DYNAMIC_DISPATCH(MultiplyRange)(product, begin, end, blocks + rank * block_size);
+  float* packed = context.arena().Allocate<float>(panels * args.k * width);
+  const PanelSource source{args.b, args.n, args.k, args.transpose_b ? WeightOrder::kOutIn : WeightOrder::kInOut};
+  ParallelFor(context, panels, 8, [&](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(PackPanels)(source, begin, end, packed);
   });
+  Multiply(context, {.m = args.m,
+                     .n = args.n,
+                     .k = args.k,
+                     .a = args.a,
+                     .transpose_a = args.transpose_a,
+                     .panels = packed,
+                     .bias = args.bias,
+                     .addend = args.accumulate ? args.c : args.residual,
+                     .activation = Activation::kNone,
+                     .c = args.c});
 }
 
 }  // namespace diptych::kernels

@@ -78,23 +78,49 @@ void DoublesToFloats(const uint8_t* x, int64_t n, float* y) {
   for (int64_t i = 0; i < n; ++i) y[i] = static_cast<float>(LoadScalar<double>(x + 8 * i));
 }
 
-// As FloatToBFloat16: half a unit is added to the bits, one less where the last kept bit is even. NaN gets its quiet
-// bit.
+// The bits of a value with those of bf16 rounded, as FloatToBFloat16: half a unit is added, one less where the last
+// kept bit is even. NaN gets its quiet bit. The lower 16 bits are meaningless.
+template <class D, class V>
+HWY_INLINE hn::Vec<hn::RebindToUnsigned<D>> RoundedBits(D, V value) {
+  const hn::RebindToUnsigned<D> du;
+  const auto bits = hn::BitCast(du, value);
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1u));
+  const auto rounded = hn::Add(hn::Add(bits, hn::Set(du, 0x7fffu)), odd);
+  const auto quiet = hn::Or(bits, hn::Set(du, 0x400000u));
+  return hn::IfThenElse(hn::RebindMask(du, hn::IsNaN(value)), quiet, rounded);
+}
+
 void RoundToBrains(const float* x, int64_t n, float* y) {
   const hn::ScalableTag<float> d;
-  const hn::RebindToUnsigned<decltype(d)> du;
+  const auto kept = hn::Set(hn::RebindToUnsigned<decltype(d)>(), 0xffff0000u);
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t i = 0;
   for (; i + lanes <= n; i += lanes) {
-    const auto value = hn::LoadU(d, x + i);
-    const auto bits = hn::BitCast(du, value);
-    const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1u));
-    const auto rounded = hn::Add(hn::Add(bits, hn::Set(du, 0x7fffu)), odd);
-    const auto quiet = hn::Or(bits, hn::Set(du, 0x400000u));
-    const auto kept = hn::IfThenElse(hn::RebindMask(du, hn::IsNaN(value)), quiet, rounded);
-    hn::StoreU(hn::BitCast(d, hn::And(kept, hn::Set(du, 0xffff0000u))), d, y + i);
+    hn::StoreU(hn::BitCast(d, hn::And(RoundedBits(d, hn::LoadU(d, x + i)), kept)), d, y + i);
   }
   for (; i < n; ++i) y[i] = BFloat16ToFloat(FloatToBFloat16(x[i]));
+}
+
+// Through an aligned buffer, as Widen.
+void FloatsToBrains(const float* x, int64_t n, uint8_t* y) {
+  constexpr int64_t kBlock = 256;
+  alignas(64) uint16_t block[kBlock];
+  const hn::ScalableTag<float> d;
+  const hn::RebindToSigned<decltype(d)> di;
+  const hn::Rebind<uint16_t, decltype(d)> dh;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t i = 0;
+  for (; i + kBlock <= n; i += kBlock) {
+    for (int64_t j = 0; j < kBlock; j += lanes) {
+      const auto upper = hn::ShiftRight<16>(RoundedBits(d, hn::LoadU(d, x + i + j)));
+      hn::Store(hn::DemoteTo(dh, hn::BitCast(di, upper)), dh, block + j);
+    }
+    std::memcpy(y + 2 * i, block, sizeof(block));
+  }
+  for (; i < n; ++i) {
+    const uint16_t value = FloatToBFloat16(x[i]);
+    std::memcpy(y + 2 * i, &value, sizeof(value));
+  }
 }
 
 }  // namespace diptych::kernels::HWY_NAMESPACE
@@ -107,6 +133,7 @@ HWY_EXPORT(HalvesToFloats);
 HWY_EXPORT(BrainsToFloats);
 HWY_EXPORT(DoublesToFloats);
 HWY_EXPORT(RoundToBrains);
+HWY_EXPORT(FloatsToBrains);
 
 void ToFloat(TensorView x, float* y) {
   const auto* bytes = static_cast<const uint8_t*>(x.raw());
@@ -120,12 +147,12 @@ void ToFloat(TensorView x, float* y) {
   }
 }
 
-// Scalar: this is for saving, where the disk is slower.
 void FromFloat(const float* x, int64_t n, DType dtype, void* y) {
   auto* halves = static_cast<uint8_t*>(y);
-  CHECK(dtype == DType::kF16 || dtype == DType::kBF16) << " no conversion from fp32 to " << dtype;
-  for (int64_t i = 0; i < n; ++i) {
-    const uint16_t value = dtype == DType::kF16 ? FloatToHalf(x[i]) : FloatToBFloat16(x[i]);
+  if (dtype == DType::kBF16) return HWY_DYNAMIC_DISPATCH(FloatsToBrains)(x, n, halves);
+  CHECK(dtype == DType::kF16) << " no conversion from fp32 to " << dtype;
+  for (int64_t i = 0; i < n; ++i) {  // scalar: this is for saving, where the disk is slower
+    const uint16_t value = FloatToHalf(x[i]);
     std::memcpy(halves + 2 * i, &value, sizeof(value));
   }
 }

@@ -61,17 +61,21 @@ TEST(FromFloat, RoundsAsTheScalarConversions) {
 }
 
 TEST(RoundToBF16, AsTheScalarConversion) {
-  std::vector<float> x = Random(1003, 1);
+  std::vector<float> x;
   for (const uint32_t bits : {0x3f808000u, 0x3f818000u, 0x3f807fffu, 0x3f808001u, 0x7f7fffffu, 0x7f800000u, 0xff800000u,
                               0x7f800001u, 0xffffffffu, 0x00000001u, 0x80000000u, 0x00018000u}) {
     x.push_back(std::bit_cast<float>(bits));
   }
+  for (const float value : Random(1003, 1)) x.push_back(value);
   ForEachTarget([&] {
     std::vector<float> y(x.size());
+    std::vector<uint16_t> halves(x.size());
     RoundToBF16(x.data(), static_cast<int64_t>(x.size()), y.data());
+    FromFloat(x.data(), static_cast<int64_t>(x.size()), DType::kBF16, halves.data());
     for (size_t i = 0; i < x.size(); ++i) {
-      const float expected = BFloat16ToFloat(FloatToBFloat16(x[i]));
-      EXPECT_EQ(std::bit_cast<uint32_t>(y[i]), std::bit_cast<uint32_t>(expected)) << x[i];
+      const uint16_t expected = FloatToBFloat16(x[i]);
+      EXPECT_EQ(halves[i], expected) << x[i];
+      EXPECT_EQ(std::bit_cast<uint32_t>(y[i]), std::bit_cast<uint32_t>(BFloat16ToFloat(expected))) << x[i];
     }
   });
 }

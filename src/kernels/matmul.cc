@@ -2,30 +2,38 @@
 
 #include <algorithm>
 
+#include "kernels/block_gemm.h"
 #include "kernels/convert.h"
+#include "kernels/library_matmul.h"
 #include "kernels/onednn.h"
 #include "kernels/parallel.h"
 #include "kernels/pool.h"
 #include "kernels/row_groups.h"
+#include "kernels/runtime.h"
 
 namespace diptych::kernels {
 namespace {
 
-// What is added to the product after it: bias, and a residual other than C itself.
-void AddToRows(Context& context, const MatMulArgs& args) {
-  const float* residual = args.residual == args.c ? nullptr : args.residual;
-  if (args.bias == nullptr && residual == nullptr) return;
-  ParallelFor(context, args.m, std::max<int64_t>(1, 16384 / args.n), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      if (args.bias != nullptr) Add(args.bias, args.n, args.c + row * args.n);
-      if (residual != nullptr) Add(residual + row * args.n, args.n, args.c + row * args.n);
-    }
-  });
+constexpr int64_t kGrain = 16384;
+
+// As FasterProduct: on AVX-512 the library's batch-reduced GEMM; on AVX2 our own, which adds bias and residual where
+// the library would make passes of their own over the product, and has nothing to build for a new number of rows.
+bool LibraryIsFaster() {
+  static const bool faster = LibraryImplementation(1600, 768, 768, Precision::kF32).starts_with("brg:");
+  return faster;
+}
+
+// The sum of nothing, with what is added to it.
+void AddWithoutProduct(const MatMulArgs& args) {
+  if (!args.accumulate && args.residual != args.c) std::fill_n(args.c, args.m * args.n, 0.0f);
+  if (args.residual != nullptr && args.residual != args.c) Add(args.residual, args.m * args.n, args.c);
+  if (args.bias == nullptr) return;
+  for (int64_t row = 0; row < args.m; ++row) Add(args.bias, args.n, args.c + row * args.n);
 }
 
 const float* RoundedCopy(Context& context, const float* x, int64_t n) {
   float* copy = context.arena().Allocate<float>(n);
-  ParallelFor(context, n, 16384,
+  ParallelFor(context, n, kGrain,
               [&](int64_t begin, int64_t end) { RoundToBF16(x + begin, end - begin, copy + begin); });
   return copy;
 }
@@ -33,25 +41,23 @@ const float* RoundedCopy(Context& context, const float* x, int64_t n) {
 }  // namespace
 
 void MatMul(Context& context, const MatMulArgs& args) {
+  CHECK(!args.accumulate || args.residual == nullptr || args.residual != args.c) << " C twice";
   if (args.m == 0 || args.n == 0) return;
-  CHECK(!args.accumulate || args.residual != args.c) << " C twice";
-  const bool keep = args.accumulate || args.residual == args.c;
-  if (args.k == 0) {
-    if (!keep) std::fill_n(args.c, args.m * args.n, 0.0f);
-    return AddToRows(context, args);
-  }
+  if (args.k == 0) return AddWithoutProduct(args);
   const Arena::Scope scope(context.arena());
-  const float *a = args.a, *b = args.b;
-  if (context.precision() == Precision::kBF16) {
-    a = RoundedCopy(context, a, args.m * args.k);
-    b = RoundedCopy(context, b, args.k * args.n);
+  MatMulArgs product = args;
+  if (args.accumulate && args.residual != nullptr) {  // the products add one matrix only
+    Add(args.residual, args.m * args.n, args.c);
+    product.residual = nullptr;
   }
-  const ScopedTeam team(context.threads());
-  const dnnl_status_t status = dnnl_sgemm(args.transpose_a ? 'T' : 'N', args.transpose_b ? 'T' : 'N', args.m, args.n,
-                                          args.k, 1.0f, a, args.transpose_a ? args.m : args.k, b,
-                                          args.transpose_b ? args.k : args.n, keep ? 1.0f : 0.0f, args.c, args.n);
-  CHECK_EQ(status, dnnl_success);
-  AddToRows(context, args);
+  const bool bf16 = context.precision() == Precision::kBF16;
+  if (bf16 && HasFastBf16()) return LibraryMatMul(context, product, Precision::kBF16);
+  if (bf16) {
+    product.a = RoundedCopy(context, args.a, args.m * args.k);
+    product.b = RoundedCopy(context, args.b, args.k * args.n);
+  }
+  if (LibraryIsFaster()) return LibraryMatMul(context, product, Precision::kF32);
+  BlockMatMul(context, product);
 }
 
 void AddColumnSums(Context& context, const float* x, int64_t m, int64_t n, float* sums) {

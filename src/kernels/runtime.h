@@ -14,6 +14,9 @@ std::string RuntimeDescription();
 /// "brgconv:avx2", and "diptych:block_gemm" for our own. None may be a reference one ("ref:any"); a test reads this.
 std::vector<std::string> ImplementationsInUse();
 
+/// Whether this CPU multiplies bf16 faster than fp32 (AVX512-BF16, AMX): otherwise a product in kBF16 gains nothing.
+bool HasFastBf16();
+
 }  // namespace diptych::kernels
 
 #endif  // DIPTYCH_KERNELS_RUNTIME_H_

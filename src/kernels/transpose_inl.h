@@ -12,7 +12,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace diptych::kernels::HWY_NAMESPACE {
 
-/// out[i * kTile + t] = in.data[t * in.stride + i] * scale for t < 4 and i < n.
+/// out[i * kStride + t] = in.data[t * in.stride + i] * scale for t < 4 and i < n.
+template <int64_t kStride>
 HWY_INLINE void TransposeFour(const Rows& in, int64_t n, float scale, float* HWY_RESTRICT out) {
   int64_t i = 0;
 #if HWY_TARGET != HWY_SCALAR
@@ -25,14 +26,14 @@ HWY_INLINE void TransposeFour(const Rows& in, int64_t n, float scale, float* HWY
     const auto r3 = hn::Mul(hn::LoadU(d, in.data + i + 3 * in.stride), scales);
     const auto even_low = hn::InterleaveLower(d, r0, r2), even_high = hn::InterleaveUpper(d, r0, r2);
     const auto odd_low = hn::InterleaveLower(d, r1, r3), odd_high = hn::InterleaveUpper(d, r1, r3);
-    hn::StoreU(hn::InterleaveLower(d, even_low, odd_low), d, out + i * kTile);
-    hn::StoreU(hn::InterleaveUpper(d, even_low, odd_low), d, out + (i + 1) * kTile);
-    hn::StoreU(hn::InterleaveLower(d, even_high, odd_high), d, out + (i + 2) * kTile);
-    hn::StoreU(hn::InterleaveUpper(d, even_high, odd_high), d, out + (i + 3) * kTile);
+    hn::StoreU(hn::InterleaveLower(d, even_low, odd_low), d, out + i * kStride);
+    hn::StoreU(hn::InterleaveUpper(d, even_low, odd_low), d, out + (i + 1) * kStride);
+    hn::StoreU(hn::InterleaveLower(d, even_high, odd_high), d, out + (i + 2) * kStride);
+    hn::StoreU(hn::InterleaveUpper(d, even_high, odd_high), d, out + (i + 3) * kStride);
   }
 #endif
   for (; i < n; ++i) {
-    for (int t = 0; t < 4; ++t) out[i * kTile + t] = in.data[t * in.stride + i] * scale;
+    for (int t = 0; t < 4; ++t) out[i * kStride + t] = in.data[t * in.stride + i] * scale;
   }
 }
 
