@@ -33,6 +33,7 @@ foreach(line IN LISTS lines)
   else()
     list(FILTER sources EXCLUDE REGEX "/heif_libheif\\.cc$")
   endif()
+  list(FILTER sources EXCLUDE REGEX "/mpi_communicator\\.cc$")  # a library of its own, below
   if(NOT sources OR folder STREQUAL "cli" OR folder STREQUAL "api")
     continue()  # the program and the shared library are made below; an empty folder is one that has not come yet
   endif()
@@ -64,6 +65,14 @@ foreach(library IN LISTS DIPTYCH_LIBRARIES)
   string(REPLACE "diptych_" "externals_" externals ${library})
   target_link_libraries(${library} PRIVATE ${${externals}})
 endforeach()
+
+# What runs several processes of a training job. The program loads it where mpirun started it, and only there: Open MPI
+# is dozens of libraries.
+if(OMPI_FOUND AND TARGET diptych_train)
+  add_library(diptych_mpi MODULE ${PROJECT_SOURCE_DIR}/src/train/mpi_communicator.cc)
+  target_link_libraries(diptych_mpi PRIVATE diptych_core PkgConfig::OMPI)
+  target_compile_definitions(diptych_mpi PRIVATE OMPI_SKIP_MPICXX)  # its C++ bindings are another library
+endif()
 
 # The library that is installed: only what include/diptych/ declares is visible.
 file(GLOB api_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/api/*.cc)

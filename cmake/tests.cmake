@@ -15,6 +15,7 @@ foreach(source IN LISTS support_programs)
   add_executable(${program} ${source})
   target_link_libraries(${program} PRIVATE diptych_test_support)
 endforeach()
+target_link_libraries(mpi_ranks PRIVATE diptych_train)
 set(test_support_hub diptych_test_support)
 
 foreach(library IN LISTS DIPTYCH_LIBRARIES)
@@ -31,6 +32,11 @@ endforeach()
 
 # The built program as its users see it.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
+if(TARGET diptych_mpi)
+  add_test(NAME e2e.mpi COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/e2e/mpi_test.py
+                                $<TARGET_FILE:mpi_ranks>)
+  set_tests_properties(e2e.mpi PROPERTIES TIMEOUT 300)
+endif()
 if(TARGET diptych_cli)
   add_test(NAME e2e.cli COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/e2e/cli_test.py
                                 $<TARGET_FILE:diptych_cli> ${PROJECT_SOURCE_DIR})

@@ -33,7 +33,7 @@ int CountFrom(const char* variable) {
   return value == nullptr ? 1 : std::atoi(value);
 }
 
-// Open MPI is some thirty shared libraries and a tenth of a second: a program that runs alone never loads it.
+// Open MPI is dozens of shared libraries: a program that runs alone never loads it.
 Result<std::unique_ptr<Communicator>> LoadMpi() {
   const std::string folder = ProgramFolder();
   for (const std::string& path : {folder + "/" + kLibrary, folder + "/../lib/" + kLibrary}) {
