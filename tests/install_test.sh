@@ -26,6 +26,9 @@ done
 if [ -e "$prefix/lib/libdnnl.so.3" ]; then
   [ -s "$prefix/share/doc/diptych/onednn/LICENSE" ] || fail "oneDNN was installed without its licence"
 fi
+if [ -e "$build/libdiptych_mpi.so" ]; then
+  [ -e "$prefix/lib/libdiptych_mpi.so" ] || fail "the library of several processes was not installed"
+fi
 
 cp "$source/examples/cat.png" "$scratch/"
 cd "$scratch"

@@ -28,8 +28,7 @@ TEST(Ema, SwapsInAndOut) {
 }
 
 TEST(Ema, HoldsWhatMoves) {
-  using Groups = TowerOfParams<ImageTower, ImageTowerPlan>;
-  Groups image{{{{"visual.conv1.weight", {2, 2}}, {"visual.bn1.running_mean", {2}}}, {{"visual.proj", {2}}}}};
+  ImageParams image{{{{"visual.conv1.weight", {2, 2}}, {"visual.bn1.running_mean", {2}}}, {{"visual.proj", {2}}}}};
   image.Visit([](const std::string&, nn::Param& param) { param.MutableValue(); });
   const TrainedModel model{.image = &image};
   const auto names_of = [&] {

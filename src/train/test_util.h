@@ -44,7 +44,7 @@ inline double LargestError(const float* actual, TensorView expected) {
 }
 
 /// Parameters by group, and nothing that computes.
-template <class Tower, class Plan, class Precision = kernels::Precision>
+template <class Tower, class Plan, class Input>
 class TowerOfParams : public Tower {
  public:
   using Group = std::vector<std::pair<std::string, Shape>>;
@@ -63,7 +63,10 @@ class TowerOfParams : public Tower {
   void VisitGroup(int group, const nn::ParamVisitor& visit) override {
     for (auto& [name, param] : groups_[static_cast<size_t>(group)]) visit(name, *param);
   }
-  std::unique_ptr<Plan> Prepare(Precision) const override { return nullptr; }
+  std::unique_ptr<Plan> Prepare(kernels::Precision) const override { return nullptr; }
+  void Forward(Context&, const Input&, float*, nn::TowerCache*) override {}
+  void Backward(Context&, const float*, nn::TowerCache&, const nn::GroupDone&) override {}
+  std::unique_ptr<nn::TowerCache> MakeCache(const nn::CacheOptions&) const override { return nullptr; }
 
  private:
   std::remove_cvref_t<decltype(std::declval<Tower>().info())> info_;
@@ -78,13 +81,16 @@ inline std::map<std::string, std::vector<float>> ValuesOf(const TrainedModel& mo
   return values;
 }
 
+using ImageParams = TowerOfParams<ImageTower, ImageTowerPlan, ImageInput>;
+using TextParams = TowerOfParams<TextTower, TextTowerPlan, TextInput>;
+
 /// The parameters of tools/golden/optimizer.py, with their starting values; all of them train.
 struct SmallModel {
-  TowerOfParams<ImageTower, ImageTowerPlan> image{
+  ImageParams image{
       {{{"visual.conv1.weight", {6, 3, 2, 2}}}, {{"visual.ln_pre.weight", {19}}}, {{"visual.proj", {19, 7}}}}};
-  TowerOfParams<TextTower, TextTowerPlan> text{{{{"positional_embedding", {5, 8}}},
-                                                {{"transformer.resblocks.0.attn.in_proj_bias", {24}}},
-                                                {{"text_projection", {8, 7}}}}};
+  TextParams text{{{{"positional_embedding", {5, 8}}},
+                   {{"transformer.resblocks.0.attn.in_proj_bias", {24}}},
+                   {{"text_projection", {8, 7}}}}};
   nn::Param logit_scale{Shape{}};
   TrainedModel model{.image = &image, .text = &text, .logit_scale = &logit_scale};
   Golden golden{"optimizer/optimizer.safetensors"};

@@ -17,8 +17,8 @@ ENVIRONMENT |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM":
 
 def run(*command, **environment):
     # A job that hangs fails by the time limit.
-    return subprocess.run([str(part) for part in command], env=ENVIRONMENT | environment, capture_output=True, text=True,
-                          timeout=60)
+    return subprocess.run([str(part) for part in command], env=ENVIRONMENT | environment, capture_output=True,
+                          text=True, timeout=60)
 
 
 def mpirun(ranks, what):
