@@ -229,7 +229,9 @@ class Vit : public ImageTower {
   }
 
  private:
-  static std::string BlockPrefix(int group) { return "visual.transformer.resblocks." + std::to_string(group - 1) + "."; }
+  static std::string BlockPrefix(int group) {
+    return "visual.transformer.resblocks." + std::to_string(group - 1) + ".";
+  }
 
   bool ClassToken() const { return config_.pooling == VitPooling::kClassToken; }
 
