@@ -10,6 +10,7 @@
 
 #include "apps/texts.h"
 #include "core/braces.h"
+#include "image/picture_files.h"
 
 namespace diptych {
 namespace {
@@ -34,36 +35,7 @@ PictureRef Failure(const std::string& name, Status status) {
   return {.name = name, .read = [status]() -> Result<std::string> { return status; }};
 }
 
-// The pictures under `folder` in sorted order. Hidden files and folders are left out, links to folders not followed:
-// a link could lead back up.
-Status ListFolder(const fs::path& folder, std::vector<std::string>& pictures) {
-  std::error_code error;
-  std::vector<fs::directory_entry> entries;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) entries.push_back(*it);
-  if (error) return IoError(folder.string(), "cannot be listed: " + error.message());
-  std::sort(entries.begin(), entries.end());
-  Status first;
-  for (const fs::directory_entry& entry : entries) {
-    if (entry.path().filename().string().starts_with(".")) continue;
-    std::error_code ignored;
-    if (entry.is_directory(ignored) && !entry.is_symlink(ignored)) {
-      const Status status = ListFolder(entry.path(), pictures);
-      if (first.ok()) first = status;
-    } else if (HasPictureSuffix(entry.path().string()) && entry.is_regular_file(ignored)) {
-      pictures.push_back(entry.path().string());
-    }
-  }
-  return first;
-}
-
 }  // namespace
-
-bool HasPictureSuffix(const std::string& path) {
-  static constexpr std::string_view kSuffixes[] = {".jpg", ".jpeg", ".jpe",  ".jfif", ".png",  ".webp",
-                                                   ".gif", ".tif",  ".tiff", ".bmp",  ".dib",  ".pbm",
-                                                   ".pgm", ".ppm",  ".pnm",  ".avif", ".heic", ".heif"};
-  return std::find(std::begin(kSuffixes), std::end(kSuffixes), Suffix(path)) != std::end(kSuffixes);
-}
 
 Result<std::unique_ptr<PictureInputs>> PictureInputs::Open(const InputOptions& options, Fetcher fetch) {
   std::unique_ptr<PictureInputs> inputs(new PictureInputs(std::move(fetch)));
@@ -123,7 +95,7 @@ void PictureInputs::Add(const std::string& path, std::deque<Item>& items) {
     items.push_back({.ref = {.name = path, .read = [fetch = fetch_, path] { return fetch(path); }}});
   } else if (fs::is_directory(path, ignored)) {
     std::vector<std::string> pictures;
-    const Status status = ListFolder(path, pictures);
+    const Status status = ListPictures(path, pictures);
     for (std::string& picture : pictures) items.push_back({.ref = {.name = picture, .path = picture}});
     if (!status.ok()) {
       items.push_back({.ref = Failure(path, status)});

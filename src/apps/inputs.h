@@ -62,9 +62,6 @@ class PictureInputs {
   std::optional<int64_t> total_;
 };
 
-/// The suffix, in any case, is one of a picture format.
-bool HasPictureSuffix(const std::string& path);
-
 }  // namespace diptych
 
 #endif  // DIPTYCH_APPS_INPUTS_H_

@@ -2,10 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
 #include <random>
 #include <string>
 #include <vector>
+
+#include "support/tar_writer.h"
 
 namespace diptych {
 namespace {
@@ -13,36 +14,6 @@ namespace {
 ByteSpan Bytes(const std::string& text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
 }
-
-// A ustar header with a correct checksum.
-std::string Header(const std::string& name, const std::string& size, char type = '0', const std::string& prefix = "") {
-  std::string header(512, '\0');
-  header.replace(0, name.size(), name);
-  header.replace(100, 7, "0000644");
-  header.replace(124, size.size(), size);
-  header.replace(148, 8, 8, ' ');
-  header[156] = type;
-  header.replace(257, 8, std::string("ustar\00000", 8));
-  header.replace(345, prefix.size(), prefix);
-  unsigned sum = 0;
-  for (const char c : header) sum += static_cast<unsigned char>(c);
-  std::array<char, 8> digits{};
-  std::snprintf(digits.data(), digits.size(), "%06o", sum);
-  header.replace(148, 7, digits.data(), 7);
-  return header;
-}
-
-std::string Octal(size_t value) {
-  std::array<char, 12> digits{};
-  std::snprintf(digits.data(), digits.size(), "%011zo", value);
-  return std::string(digits.data(), 11);
-}
-
-std::string File(const std::string& name, const std::string& data, char type = '0', const std::string& prefix = "") {
-  return Header(name, Octal(data.size()), type, prefix) + data + std::string((512 - data.size() % 512) % 512, '\0');
-}
-
-const std::string kEnd(1024, '\0');
 
 struct Walk {
   std::vector<std::pair<std::string, std::string>> files;
@@ -61,16 +32,10 @@ Walk ReadAll(const std::string& archive) {
   }
 }
 
-std::string PaxRecord(const std::string& key, const std::string& value) {
-  const std::string rest = " " + key + "=" + value + "\n";
-  size_t length = rest.size() + 1;
-  while (std::to_string(length).size() + rest.size() != length) ++length;
-  return std::to_string(length) + rest;
-}
-
 TEST(Tar, FilesInOrderFoldersAndLinksPassedOver) {
-  const std::string folder = Header("d/", Octal(0), '5'), link = Header("l", Octal(0), '2');
-  const Walk walk = ReadAll(File("a", "one") + folder + link + File("b", std::string(512, 'x')) + File("c", "") + kEnd);
+  const std::string folder = TarHeader("d/", TarOctal(0), '5'), link = TarHeader("l", TarOctal(0), '2');
+  const Walk walk =
+      ReadAll(TarFile("a", "one") + folder + link + TarFile("b", std::string(512, 'x')) + TarFile("c", "") + kTarEnd);
   ASSERT_TRUE(walk.status.ok()) << walk.status.ToString();
   ASSERT_EQ(walk.files.size(), 3u);
   EXPECT_EQ(walk.files[0], std::make_pair(std::string("a"), std::string("one")));
@@ -80,10 +45,10 @@ TEST(Tar, FilesInOrderFoldersAndLinksPassedOver) {
 
 TEST(Tar, LongNames) {
   const std::string longest(300, 'n');
-  const std::string pax = File("p", PaxRecord("mtime", "1.5") + PaxRecord("path", longest + "1"), 'x');
-  const std::string gnu = File("././@LongLink", longest + "2" + '\0', 'L');
-  const Walk walk =
-      ReadAll(pax + File("short", "x") + gnu + File("short", "y") + File("name", "z", '0', "pre/fix") + kEnd);
+  const std::string pax = TarFile("p", PaxRecord("mtime", "1.5") + PaxRecord("path", longest + "1"), 'x');
+  const std::string gnu = TarFile("././@LongLink", longest + "2" + '\0', 'L');
+  const Walk walk = ReadAll(pax + TarFile("short", "x") + gnu + TarFile("short", "y") +
+                            TarFile("name", "z", '0', "pre/fix") + kTarEnd);
   ASSERT_TRUE(walk.status.ok()) << walk.status.ToString();
   ASSERT_EQ(walk.files.size(), 3u);
   EXPECT_EQ(walk.files[0].first, longest + "1");
@@ -93,8 +58,8 @@ TEST(Tar, LongNames) {
 
 TEST(Tar, BetweenPositionsLieWholeEntries) {
   const std::string longest(300, 'n');
-  const std::string a = File("p", PaxRecord("path", longest), 'x') + File("short", "x");
-  const std::string archive = a + Header("d/", Octal(0), '5') + File("b", std::string(700, 'y')) + kEnd;
+  const std::string a = TarFile("p", PaxRecord("path", longest), 'x') + TarFile("short", "x");
+  const std::string archive = a + TarHeader("d/", TarOctal(0), '5') + TarFile("b", std::string(700, 'y')) + kTarEnd;
   TarReader reader(Bytes(archive), "a.tar");
   EXPECT_EQ(reader.position(), 0u);
   ASSERT_TRUE(reader.Next().ok());
@@ -107,20 +72,20 @@ TEST(Tar, BetweenPositionsLieWholeEntries) {
 
 TEST(Tar, PaxSizeStandsForTheHeaders) {
   const std::string data(600, 'd');
-  const Walk walk =
-      ReadAll(File("p", PaxRecord("size", "600"), 'x') + Header("a", Octal(0)) + data + std::string(424, '\0') + kEnd);
+  const Walk walk = ReadAll(TarFile("p", PaxRecord("size", "600"), 'x') + TarHeader("a", TarOctal(0)) + data +
+                            std::string(424, '\0') + kTarEnd);
   ASSERT_EQ(walk.files.size(), 1u) << walk.status.ToString();
   EXPECT_EQ(walk.files[0].second, data);
 }
 
 TEST(Tar, EndsAtABordersEndWithoutZeros) {
-  EXPECT_TRUE(ReadAll(File("a", "x")).status.ok());
+  EXPECT_TRUE(ReadAll(TarFile("a", "x")).status.ok());
   EXPECT_TRUE(ReadAll("").status.ok());
 }
 
 TEST(Tar, DamageIsNamed) {
-  const std::string good = File("a", "one");
-  std::string flipped = good + File("b", "two") + kEnd;
+  const std::string good = TarFile("a", "one");
+  std::string flipped = good + TarFile("b", "two") + kTarEnd;
   flipped[1024 + 3] ^= 1;
   const Walk walk = ReadAll(flipped);
   EXPECT_EQ(walk.files.size(), 1u);
@@ -128,29 +93,31 @@ TEST(Tar, DamageIsNamed) {
   EXPECT_EQ(walk.status.where(), "a.tar at byte 1024");
 
   EXPECT_EQ(ReadAll(good + "half a header").status.code(), StatusCode::kCorrupt);
-  EXPECT_EQ(ReadAll(Header("a", Octal(5000)) + "x").status.code(), StatusCode::kCorrupt);
-  EXPECT_EQ(ReadAll(Header("a", "9x")).status.code(), StatusCode::kCorrupt);
+  EXPECT_EQ(ReadAll(TarHeader("a", TarOctal(5000)) + "x").status.code(), StatusCode::kCorrupt);
+  EXPECT_EQ(ReadAll(TarHeader("a", "9x")).status.code(), StatusCode::kCorrupt);
   EXPECT_EQ(ReadAll(std::string(600, 'q')).status.code(), StatusCode::kCorrupt);
-  EXPECT_EQ(ReadAll(Header("a", Octal(0), 'S')).status.code(), StatusCode::kUnsupported);
+  EXPECT_EQ(ReadAll(TarHeader("a", TarOctal(0), 'S')).status.code(), StatusCode::kUnsupported);
 }
 
 TEST(Tar, SizesThatOverflowAreRefused) {
   std::string huge(12, '\xff');
-  EXPECT_EQ(ReadAll(Header("a", huge)).status.code(), StatusCode::kCorrupt);
+  EXPECT_EQ(ReadAll(TarHeader("a", huge)).status.code(), StatusCode::kCorrupt);
   huge = std::string("\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff", 12);
-  EXPECT_EQ(ReadAll(Header("a", huge)).status.code(), StatusCode::kCorrupt);
-  EXPECT_EQ(ReadAll(File("p", PaxRecord("size", std::string(30, '9')), 'x')).status.code(), StatusCode::kCorrupt);
+  EXPECT_EQ(ReadAll(TarHeader("a", huge)).status.code(), StatusCode::kCorrupt);
+  EXPECT_EQ(ReadAll(TarFile("p", PaxRecord("size", std::string(30, '9')), 'x')).status.code(), StatusCode::kCorrupt);
 }
 
 TEST(Tar, MalformedPaxHeadersAreRefused) {
   for (const char* record : {"5", "x path=a\n", "999 path=a\n", "3 a\n", "9 path=a\r\r", "0 =\n", " path=a\n"}) {
-    EXPECT_EQ(ReadAll(File("p", record, 'x') + File("a", "") + kEnd).status.code(), StatusCode::kCorrupt) << record;
+    EXPECT_EQ(ReadAll(TarFile("p", record, 'x') + TarFile("a", "") + kTarEnd).status.code(), StatusCode::kCorrupt)
+        << record;
   }
-  EXPECT_EQ(ReadAll(File("p", std::string((1 << 20) + 1, 'x'), 'L')).status.code(), StatusCode::kLimitExceeded);
+  EXPECT_EQ(ReadAll(TarFile("p", std::string((1 << 20) + 1, 'x'), 'L')).status.code(), StatusCode::kLimitExceeded);
 }
 
 TEST(Tar, MutantsNeverReadOutside) {
-  const std::string good = File("p", PaxRecord("path", "long/name"), 'x') + File("a", "one") + File("b", "two") + kEnd;
+  const std::string good =
+      TarFile("p", PaxRecord("path", "long/name"), 'x') + TarFile("a", "one") + TarFile("b", "two") + kTarEnd;
   std::mt19937 random(1);
   for (int i = 0; i < 20000; ++i) {
     std::string mutant = good.substr(0, random() % 4 == 0 ? random() % good.size() : good.size());

@@ -98,8 +98,9 @@ Image PreprocessToRgb8(const Image& image, const PreprocessConfig& config) {
   return ResizeAndCrop(ConvertToRgb(image, config.alpha), config);
 }
 
-void Preprocess(const Image& image, const PreprocessConfig& config, float* pixels) {
-  const Image rgb = PreprocessToRgb8(image, config);
+void Normalize(const Image& rgb, const PreprocessConfig& config, float* pixels) {
+  CHECK(rgb.mode == PixelMode::kRgb);
+  CHECK(rgb.width == config.crop && rgb.height == config.crop) << rgb.width << " x " << rgb.height;
   const size_t plane = static_cast<size_t>(config.crop) * config.crop;
   float tables[3][256];
   for (int c = 0; c < 3; ++c) FillTable(config, c, tables[c]);
@@ -109,6 +110,10 @@ void Preprocess(const Image& image, const PreprocessConfig& config, float* pixel
     pixels[plane + i] = tables[1][in[1]];
     pixels[2 * plane + i] = tables[2][in[2]];
   }
+}
+
+void Preprocess(const Image& image, const PreprocessConfig& config, float* pixels) {
+  Normalize(PreprocessToRgb8(image, config), config, pixels);
 }
 
 }  // namespace diptych

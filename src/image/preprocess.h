@@ -39,7 +39,11 @@ struct PreprocessConfig {
 /// The 8-bit stage: resized, cropped, RGB, exactly (S, S, 3).
 Image PreprocessToRgb8(const Image& image, const PreprocessConfig& config);
 
-/// The whole: pixels (3, S, S) fp32, (x / 255 - mean) / std in the reference's order of operations.
+/// The last stage: rgb (S, S, 3) -> pixels (3, S, S) fp32, (x / 255 - mean) / std in the reference's order of
+/// operations.
+void Normalize(const Image& rgb, const PreprocessConfig& config, float* pixels);
+
+/// The whole: pixels (3, S, S) fp32.
 void Preprocess(const Image& image, const PreprocessConfig& config, float* pixels);
 
 }  // namespace diptych
