@@ -63,6 +63,7 @@ class TowerOfParams : public Tower {
   void VisitGroup(int group, const nn::ParamVisitor& visit) override {
     for (auto& [name, param] : groups_[static_cast<size_t>(group)]) visit(name, *param);
   }
+  void VisitLinears(int, const nn::LinearVisitor&) override {}
   std::unique_ptr<Plan> Prepare(kernels::Precision) const override { return nullptr; }
   void Forward(Context&, const Input&, float*, nn::TowerCache*) override {}
   void Backward(Context&, const float*, nn::TowerCache&, const nn::GroupDone&) override {}
