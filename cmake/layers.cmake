@@ -61,6 +61,7 @@ if(HEIF_FOUND)
   list(APPEND externals_image PkgConfig::HEIF)
 endif()
 set(externals_text PkgConfig::UTF8PROC)
+set(externals_train OpenMP::OpenMP_CXX)  # kernels/parallel.h
 foreach(library IN LISTS DIPTYCH_LIBRARIES)
   string(REPLACE "diptych_" "externals_" externals ${library})
   target_link_libraries(${library} PRIVATE ${${externals}})
