@@ -92,7 +92,7 @@ void BM_MatMul(benchmark::State& state) {
   ReportRate(state, "GF", 2.0 * static_cast<double>(m * n * k));
 }
 void MatMulShapes(benchmark::internal::Benchmark* benchmark) {
-  const int64_t shapes[][3] = {{1600, 2304, 768}, {1600, 768, 768},  {1600, 3072, 768}, {1600, 768, 3072},
+  const int64_t shapes[][3] = {{1600, 2304, 768}, {1600, 768, 768}, {1600, 3072, 768}, {1600, 768, 3072},
                                {384, 1536, 512},  {384, 2048, 512}, {384, 512, 2048}};
   for (const int64_t precision : {0, 1}) {
     for (const int64_t kind : {kForward, kInputGradient, kWeightGradient}) {
@@ -114,26 +114,37 @@ void BM_Activate(benchmark::State& state) {
 }
 BENCHMARK(BM_Activate)->DenseRange(0, 5)->ArgName("act");
 
-// sequences, tokens, heads, head dim, causal
+// Rows as a fused projection leaves them: sequences, tokens, heads, head dim, causal.
+struct AttentionCase {
+  explicit AttentionCase(const benchmark::State& state)
+      : b(state.range(0)), t(state.range(1)), d(state.range(2) * state.range(3)), rows(Random(b * t * 3 * d)) {
+    lengths.assign(static_cast<size_t>(b), static_cast<int32_t>(t));
+    input = {.q = rows.data(),
+             .k = rows.data() + d,
+             .v = rows.data() + 2 * d,
+             .q_stride = 3 * d,
+             .kv_stride = 3 * d,
+             .lengths = lengths};
+    shape = {.heads = static_cast<int>(state.range(2)),
+             .head_dim = static_cast<int>(state.range(3)),
+             .causal = state.range(4) != 0,
+             .scale = 0.125f};
+  }
+  double Flops() const { return 4.0 * static_cast<double>(b * t * t * d); }  // of the two products
+
+  int64_t b, t, d;
+  std::vector<float> rows;
+  std::vector<int32_t> lengths;
+  AttentionInput input;
+  AttentionShape shape;
+};
+
 void BM_Attention(benchmark::State& state) {
-  const int64_t b = state.range(0), t = state.range(1), heads = state.range(2), head_dim = state.range(3);
-  const int64_t d = heads * head_dim;
+  const AttentionCase c(state);
   Context context;
-  const std::vector<float> rows = Random(b * t * 3 * d);
-  std::vector<float> y(static_cast<size_t>(b * t * d));
-  const std::vector<int32_t> lengths(static_cast<size_t>(b), static_cast<int32_t>(t));
-  const AttentionInput input{.q = rows.data(),
-                             .k = rows.data() + d,
-                             .v = rows.data() + 2 * d,
-                             .q_stride = 3 * d,
-                             .kv_stride = 3 * d,
-                             .lengths = lengths};
-  const AttentionShape shape{.heads = static_cast<int>(heads),
-                             .head_dim = static_cast<int>(head_dim),
-                             .causal = state.range(4) != 0,
-                             .scale = 0.125f};
-  for (auto _ : state) Attention(context, input, shape, y.data());
-  ReportRate(state, "GF", 4.0 * static_cast<double>(b * t * t * d));
+  std::vector<float> y(static_cast<size_t>(c.b * c.t * c.d));
+  for (auto _ : state) Attention(context, c.input, c.shape, y.data());
+  ReportRate(state, "GF", c.Flops());
 }
 BENCHMARK(BM_Attention)
     ->Args({32, 50, 12, 64, 0})
@@ -146,6 +157,24 @@ BENCHMARK(BM_Attention)
     ->Args({32, 77, 8, 64, 1})
     ->ArgNames({"b", "t", "heads", "head_dim", "causal"});
 
+// Five products where forward has two.
+void BM_AttentionBackward(benchmark::State& state) {
+  const AttentionCase c(state);
+  Context context;
+  const std::vector<float> y = Random(c.b * c.t * c.d), dy = Random(c.b * c.t * c.d);
+  std::vector<float> gradients(c.rows.size());
+  float* dq = gradients.data();
+  for (auto _ : state) {
+    AttentionBackward(context, c.input, c.shape, y.data(), dy.data(), {dq, dq + c.d, dq + 2 * c.d});
+  }
+  ReportRate(state, "GF", 2.5 * c.Flops());
+}
+BENCHMARK(BM_AttentionBackward)
+    ->Args({32, 50, 12, 64, 0})
+    ->Args({4, 257, 16, 64, 0})
+    ->Args({32, 12, 8, 64, 1})
+    ->ArgNames({"b", "t", "heads", "head_dim", "causal"});
+
 void BM_LayerNorm(benchmark::State& state) {
   const int64_t m = 1600, d = state.range(0);
   Context context;
@@ -155,6 +184,44 @@ void BM_LayerNorm(benchmark::State& state) {
   ReportRate(state, "G/s", static_cast<double>(m * d));
 }
 BENCHMARK(BM_LayerNorm)->Arg(384)->Arg(512)->Arg(768)->Arg(1024)->ArgName("d");
+
+void BM_LayerNormBackward(benchmark::State& state) {
+  const int64_t m = 1600, d = state.range(0);
+  Context context;
+  const std::vector<float> x = Random(m * d), dy = Random(m * d), gamma = Random(d), residual = Random(m * d);
+  std::vector<float> dx(x.size()), sums(2 * d), statistics(2 * m, 1.0f);
+  const LayerNormBackwardArgs args{.x = x.data(),
+                                   .dy = dy.data(),
+                                   .m = m,
+                                   .d = d,
+                                   .params = {gamma.data(), gamma.data(), 1e-5f},
+                                   .statistics = {statistics.data(), statistics.data() + m},
+                                   .dresidual = residual.data()};
+  for (auto _ : state) LayerNormBackward(context, args, dx.data(), {sums.data(), sums.data() + d});
+  ReportRate(state, "G/s", static_cast<double>(m * d));
+}
+BENCHMARK(BM_LayerNormBackward)->Arg(512)->Arg(768)->ArgName("d");
+
+void BM_ActivateBackward(benchmark::State& state) {
+  const int64_t n = 1600 * 3072;
+  Context context;
+  const std::vector<float> x = Random(n), dy = Random(n);
+  std::vector<float> dx(x.size());
+  const auto activation = static_cast<Activation>(state.range(0));
+  for (auto _ : state) ActivateBackward(context, activation, x.data(), dy.data(), n, dx.data());
+  ReportRate(state, "G/s", static_cast<double>(n));
+}
+BENCHMARK(BM_ActivateBackward)->DenseRange(0, 5)->ArgName("act");
+
+void BM_AddColumnSums(benchmark::State& state) {
+  const int64_t m = 1600, n = state.range(0);
+  Context context;
+  const std::vector<float> x = Random(m * n);
+  std::vector<float> sums(n);
+  for (auto _ : state) AddColumnSums(context, x.data(), m, n, sums.data());
+  ReportRate(state, "G/s", static_cast<double>(m * n));
+}
+BENCHMARK(BM_AddColumnSums)->Arg(768)->Arg(3072)->ArgName("n");
 
 // side, inputs, outputs, kernel, stride, groups: layers of EfficientNet-Lite0 and a ResNet's 3 x 3.
 void BM_Conv(benchmark::State& state) {

@@ -80,11 +80,23 @@ void PackPanelOfRows(const Rows& in, int64_t depth, int64_t columns, float* out)
   }
 }
 
-// The same of a weight whose rows are those of the panel. in[i * stride + column].
-void PackPanelOfColumns(const Rows& in, int64_t depth, int64_t columns, float* out) {
-  for (int64_t i = 0; i < depth; ++i, out += kTile) {
-    std::copy_n(in.data + i * in.stride, columns, out);
-    std::fill(out + columns, out + kTile, 0.0f);
+// Panels [begin, end) of a matrix whose rows are those of the panels: rows [first, first + depth) of w, side by side as
+// they lie there.
+void PackPanelsOfColumns(const PanelSource& from, int64_t first, int64_t depth, int64_t begin, int64_t end,
+                         float* out) {
+  const Floats d;
+  for (int64_t i = 0; i < depth; ++i) {
+    const float* in = from.w + (first + i) * from.n;
+    float* to = out + i * kTile;
+    for (int64_t panel = begin; panel < end; ++panel, to += depth * kTile) {
+      const int64_t column = panel * kTile, columns = from.n - column;
+      if (columns >= kTile) {
+        for (int v = 0; v < kTile; v += kLanes) hn::Store(hn::LoadU(d, in + column + v), d, to + v);
+      } else {
+        std::copy_n(in + column, columns, to);
+        std::fill(to + columns, to + kTile, 0.0f);
+      }
+    }
   }
 }
 
@@ -95,13 +107,13 @@ void PackPanels(const PanelSource& from, int64_t begin, int64_t end, float* out)
   for (int64_t first = 0; first < k; first += slice) {
     const int64_t depth = std::min(k - first, slice);
     float* to = out + (first * panels + depth * begin) * kTile;
+    if (from.order == WeightOrder::kInOut) {
+      PackPanelsOfColumns(from, first, depth, begin, end, to);
+      continue;
+    }
     for (int64_t panel = begin; panel < end; ++panel, to += depth * kTile) {
       const int64_t column = panel * kTile, columns = std::min<int64_t>(kTile, n - column);
-      if (from.order == WeightOrder::kOutIn) {
-        PackPanelOfRows({from.w + column * k + first, k}, depth, columns, to);
-      } else {
-        PackPanelOfColumns({from.w + first * n + column, n}, depth, columns, to);
-      }
+      PackPanelOfRows({from.w + column * k + first, k}, depth, columns, to);
     }
   }
 }
@@ -114,8 +126,12 @@ void CopyBlock(const BlockProduct& product, int64_t row, int64_t rows, int64_t f
     return;
   }
   const Rows in{product.a + first * product.m + row, product.m};
+  constexpr int64_t kAhead = 8;  // rows lie pages apart
   int64_t j = 0;
   for (; j + 4 <= depth; j += 4) {
+    for (int64_t ahead = j + kAhead; ahead < std::min(depth, j + kAhead + 4); ++ahead) {
+      for (int64_t i = 0; i < rows; i += 16) hwy::Prefetch(in.data + ahead * in.stride + i);
+    }
     TransposeFour<kBlockStride>({in.data + j * in.stride, in.stride}, rows, 1.0f, out + j);
   }
   for (; j < depth; ++j) {
