@@ -18,10 +18,10 @@
 namespace diptych::train {
 namespace {
 
-// What one message exchange sums: large enough for full bandwidth, small enough that its scratch does not matter.
-constexpr int64_t kPieceFloats = int64_t{1} << 22;
-// Two pieces under way: one is summed while the other travels.
-constexpr size_t kPiecesUnderWay = 2;
+// What one exchange of messages sums: large enough for full bandwidth, small enough that its scratch does not matter.
+constexpr int64_t kPieceFloats = int64_t{1} << 20;
+// Pieces under way. Gradients of biases are pieces of their own, and each needs a few rounds of polling.
+constexpr size_t kPiecesUnderWay = 8;
 // Open MPI moves messages only inside of its calls. A thread makes them this often while sums are under way: the
 // computation pays some 1 % of a core, and a piece with its handshakes is through after a few milliseconds.
 constexpr auto kPollInterval = std::chrono::microseconds(500);

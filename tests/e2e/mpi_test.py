@@ -21,8 +21,8 @@ def run(*command, **environment):
                           text=True, timeout=60)
 
 
-def mpirun(ranks, what):
-    return run("mpirun", "-n", ranks, "--oversubscribe", PROGRAM, what)
+def mpirun(ranks, what, program=PROGRAM):
+    return run("mpirun", "-n", ranks, "--oversubscribe", program, what)
 
 
 def numbers(text):
@@ -64,6 +64,14 @@ class SeveralProcesses(unittest.TestCase):
         for ranks in (2, 3, 4):
             done = mpirun(ranks, "collectives")
             self.assertEqual((done.returncode, done.stdout), (0, f"{ranks} processes\n"), done.stderr)
+
+    def test_the_installed_layout(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("bin", "lib"):
+                (pathlib.Path(folder) / name).mkdir()
+            program = shutil.copy(PROGRAM, f"{folder}/bin")
+            shutil.copy(PROGRAM.parent / "libdiptych_mpi.so", f"{folder}/lib")
+            self.assertEqual(mpirun(2, "collectives", program).stdout, "2 processes\n")
 
     def test_the_loss_is_that_of_one_process(self):
         alone = numbers(run(PROGRAM, "loss").stdout)

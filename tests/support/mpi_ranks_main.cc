@@ -40,7 +40,7 @@ void CheckCollectives(Communicator& job) {
 
   // Many at once, with other calls while they are under way.
   std::vector<std::vector<float>> sums;
-  for (int64_t n = 1; n < 3'000'000; n = 3 * n + 1) sums.push_back(Values(rank, n));
+  for (int64_t n = 1; n < 3'000'000; n = 2 * n + 1) sums.push_back(Values(rank, n));
   for (std::vector<float>& x : sums) job.StartAllReduceSum(x.data(), static_cast<int64_t>(x.size()));
   std::vector<int32_t> ranks(static_cast<size_t>(size));
   job.AllGather(&rank, sizeof rank, ranks.data());

@@ -15,7 +15,7 @@ OUT = pathlib.Path(__file__).resolve().parents[2] / "tests" / "golden" / "losses
 
 
 def hard_negative_loss(images, texts, scale, beta):
-    """HN-NCE of Radenovic et al. 2023 (DiHT), equation 4, with alpha = 1: open_clip has none."""
+    """HN-NCE of Radenovic et al. 2023 (DiHT) with alpha = 1: open_clip has none."""
     z = scale * images @ texts.T
     n = z.shape[0]
     negatives = ~torch.eye(n, dtype=torch.bool)
