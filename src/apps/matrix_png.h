@@ -10,8 +10,8 @@
 namespace diptych {
 
 /// -> a PNG's bytes. Colours run from the smallest to the greatest value of the matrix, with a scale beside it; values
-/// stand in the cells where they fit. `where` is for messages. Errors: more than 500 rows or columns, nothing that could
-/// be drawn.
+/// stand in the cells where they fit. `where` is for messages. Errors: more than 500 rows or columns, nothing that
+/// could be drawn.
 Result<std::string> MatrixPng(const SimilarityMatrix& matrix, const std::string& where);
 
 /// The same into a file. Errors: it cannot be written.
