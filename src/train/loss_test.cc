@@ -69,7 +69,8 @@ Outcome Compute(const Batch& batch, const LossOptions& options, bool with_teache
     const int64_t m = batch.n / ranks, begin = communicator.rank() * m;
     LossGradients gradients{.dimages = outcome.dimages.data() + begin * batch.e,
                             .dtexts = outcome.dtexts.data() + begin * batch.e};
-    Context context(1, Mode::kTraining, Precision::kBF16);  // which the loss must not follow
+    const int threads = ranks == 1 ? 2 : 1;
+    Context context(threads, Mode::kTraining, Precision::kBF16);  // a precision that the loss must not follow
     const LossInput input = batch.Rows(begin, m, with_teacher);
     const LossResult result = ContrastiveLoss(context, communicator, options, input, gradients);
     EXPECT_EQ(context.precision(), Precision::kBF16);
@@ -233,7 +234,7 @@ TEST(ContrastiveLoss, WithoutGradientsItIsTheSame) {
   const Batch batch = RandomBatch(8);
   const Outcome expected = Compute(batch, {}, false);
   RunRanks(1, [&](Communicator& communicator) {
-    Context context(1);
+    Context context(2);
     LossGradients none;
     const LossInput input = batch.Rows(0, 8, false);
     EXPECT_EQ(ContrastiveLoss(context, communicator, {}, input, none).loss, expected.result.loss);
