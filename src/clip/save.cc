@@ -1,7 +1,9 @@
 #include "clip/save.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -9,6 +11,7 @@
 #include "clip/names.h"
 #include "clip/write_config.h"
 #include "core/file.h"
+#include "nn/linear.h"
 #include "text/clip_files.h"
 
 namespace diptych {
@@ -27,7 +30,9 @@ LayoutFiles FilesOf(Container layout) {
 }
 
 // The projections of both towers are (D, E) in open_clip and (E, D) in transformers.
-bool IsProjectionMatrix(const std::string& name) { return name == "visual.proj" || name == "text_projection"; }
+bool IsProjectionMatrix(const std::string& name) {
+  return name == "visual.proj" || name == "text_projection";
+}
 
 kernels::WeightOrder OrderOf(const ClipConfig& config, const std::string& name) {
   if (name == "text_projection") return std::get<TransformerConfig>(config.text).projection_order;
@@ -44,26 +49,40 @@ Tensor Transposed(const std::vector<float>& x, int64_t rows, int64_t columns) {
   return y;
 }
 
-// Tensors under the layout's names. Values that are fp32 in one piece are not copied.
+// Tensors under the layout's names. Values that are fp32 in one piece are not copied. Adapters are saved as part of the
+// weights that they adapt.
 class Gatherer {
  public:
-  Gatherer(const ClipConfig& config, Container layout) : config_(config), layout_(layout) {}
+  Gatherer(ClipModel& model, Container layout) : config_(model.config), layout_(layout) {
+    const nn::LinearVisitor note = [&](const std::string&, nn::Linear& linear) {
+      if (!linear.lora) return;
+      adapted_[&linear.w] = &linear;
+      adapters_.insert({&linear.lora->a, &linear.lora->b});
+    };
+    for (int group = 0; group < model.image->group_count(); ++group) model.image->VisitLinears(group, note);
+    for (int group = 0; group < model.text->group_count(); ++group) model.text->VisitLinears(group, note);
+  }
 
   void operator()(const std::string& name, nn::Param& param) {
-    const auto wanted =
-        layout_ == Container::kOpenClip ? kernels::WeightOrder::kInOut : kernels::WeightOrder::kOutIn;
+    if (adapters_.count(&param) != 0) return;
+    const auto wanted = layout_ == Container::kOpenClip ? kernels::WeightOrder::kInOut : kernels::WeightOrder::kOutIn;
     if (IsProjectionMatrix(name) && OrderOf(config_, name) != wanted) {
       owned_.push_back(Transposed(param.ToFloats(), param.shape()[0], param.shape()[1]));
       tensors_[StoredNames(layout_, name)[0][0]] = owned_.back().view();
       return;
     }
     const float* data = nullptr;
-    if (param.parts().size() == 1 && param.value().view.dtype() == DType::kF32) {
+    const auto adapted = adapted_.find(&param);
+    if (adapted == adapted_.end() && param.parts().size() == 1 && param.value().view.dtype() == DType::kF32) {
       data = param.value().view.data<float>();
     } else {
       Tensor copy = Tensor::Uninitialized(DType::kF32, param.shape());
       const std::vector<float> floats = param.ToFloats();
       std::copy(floats.begin(), floats.end(), copy.mutable_data<float>());
+      if (adapted != adapted_.end()) {
+        const nn::Linear& linear = *adapted->second;
+        linear.lora->AddTo(linear.config.order, copy.mutable_data<float>());
+      }
       data = copy.data<float>();
       owned_.push_back(std::move(copy));
     }
@@ -92,6 +111,8 @@ class Gatherer {
   Container layout_;
   std::map<std::string, TensorView> tensors_;
   std::vector<Tensor> owned_;
+  std::map<const nn::Param*, const nn::Linear*> adapted_;
+  std::set<const nn::Param*> adapters_;
 };
 
 Status WriteTokenizer(const ClipConfig& config, Container layout, const fs::path& folder) {
@@ -125,7 +146,7 @@ Status SaveClipModel(ClipModel& model, Container layout, const std::string& fold
   if (error) return IoError(folder, "cannot be made: " + error.message());
   RETURN_IF_ERROR(WriteTokenizer(config, layout, root));
   const LayoutFiles files = FilesOf(layout);
-  Gatherer gather(config, layout);
+  Gatherer gather(model, layout);
   model.Visit([&](const std::string& name, nn::Param& param) { gather(name, param); });
   RETURN_IF_ERROR(SaveSafetensors((root / files.weights).string(), gather.tensors()));
   if (layout == Container::kHuggingFace) {

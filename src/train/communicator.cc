@@ -53,6 +53,8 @@ Result<std::unique_ptr<Communicator>> LoadMpi() {
 
 }  // namespace
 
+std::unique_ptr<Communicator> OneProcess() { return std::make_unique<Alone>(); }
+
 Result<std::unique_ptr<Communicator>> MakeCommunicator() {
   if (CountFrom("OMPI_COMM_WORLD_SIZE") > 1) return LoadMpi();
   // MPICH and its relatives, which Open MPI's library would take for so many jobs of one process each.
@@ -60,7 +62,7 @@ Result<std::unique_ptr<Communicator>> MakeCommunicator() {
     return Unsupported("PMI_SIZE=" + std::string(std::getenv("PMI_SIZE")), "this launcher is not Open MPI's",
                        "use the mpirun of Debian's openmpi-bin");
   }
-  return std::unique_ptr<Communicator>(std::make_unique<Alone>());
+  return OneProcess();
 }
 
 }  // namespace diptych::train

@@ -35,6 +35,9 @@ class Communicator {
   virtual void EndJob(int exit_code) = 0;
 };
 
+/// A process alone, whatever launched it.
+std::unique_ptr<Communicator> OneProcess();
+
 /// The processes of the job that this one was launched in (Open MPI's mpirun), or one alone. At most once in the life
 /// of a process, and destroyed before it ends. Errors: launched as one of several where the part of Diptych that speaks
 /// to the launcher is missing (libdiptych_mpi.so, which stands beside the program or in ../lib) or does not load, or by

@@ -29,7 +29,7 @@ struct Skip {
 
 // What a worker leaves beside a row's pixels.
 struct Row {
-  std::string key;
+  std::string key, caption;
   std::vector<int32_t> ids;
   int32_t label = -1;
   std::vector<Skip> skips;
@@ -149,7 +149,8 @@ std::optional<Skip> Loader::Impl::TrySample(int64_t epoch, int64_t index, Row& r
   Normalize(AugmentToRgb8(*image, options.preprocess, options.augment, view), options.preprocess, pixels);
   row.key = std::move(sample->key);
   row.label = sample->label;
-  row.ids = tokenizer.Encode(sample->captions[caption.Below(sample->captions.size())]);
+  row.caption = std::move(sample->captions[caption.Below(sample->captions.size())]);
+  row.ids = tokenizer.Encode(row.caption);
   if (options.pad_to_context) row.ids.resize(static_cast<size_t>(tokenizer.context_length()), tokenizer.pad_id());
   return std::nullopt;
 }
@@ -160,6 +161,7 @@ Status Loader::Impl::Collect(Slot& slot) {
   batch.keys.clear();
   batch.ids.clear();
   batch.lengths.clear();
+  batch.captions.clear();
   batch.labels.clear();
   for (Row& row : slot.rows) {
     for (Skip& skip : row.skips) {
@@ -169,6 +171,7 @@ Status Loader::Impl::Collect(Slot& slot) {
     batch.keys.push_back(row.key);
     batch.ids.insert(batch.ids.end(), row.ids.begin(), row.ids.end());
     batch.lengths.push_back(static_cast<int32_t>(row.ids.size()));
+    batch.captions.push_back(row.caption);
     batch.labels.push_back(row.label);
   }
   return Status::Ok();

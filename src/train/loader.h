@@ -17,11 +17,12 @@ namespace diptych::train {
 
 /// The rows of one step that belong to this process: B of them.
 struct TrainBatch {
-  std::vector<std::string> keys;  // (B), for reports
-  Tensor pixels;                  // (B, 3, S, S) fp32
-  std::vector<int32_t> ids;       // packed, without padding unless it was asked for
-  std::vector<int32_t> lengths;   // (B)
-  std::vector<int32_t> labels;    // (B), the row of Dataset::classes(), or -1
+  std::vector<std::string> keys;      // (B), for reports
+  Tensor pixels;                      // (B, 3, S, S) fp32
+  std::vector<int32_t> ids;           // packed, without padding unless it was asked for
+  std::vector<int32_t> lengths;       // (B)
+  std::vector<std::string> captions;  // (B), what the ids are of
+  std::vector<int32_t> labels;        // (B), the row of Dataset::classes(), or -1
 };
 
 struct LoaderOptions {
