@@ -19,13 +19,6 @@ Status TooLarge() {
                        "embed both sides and compare the arrays");
 }
 
-// The longer side becomes kThumbnailSide.
-Image Thumbnail(const Image& image) {
-  const double scale = static_cast<double>(kThumbnailSide) / std::max(image.width, image.height);
-  const auto side = [scale](int n) { return std::max(1, static_cast<int>(std::lround(n * scale))); };
-  return Resize(ConvertToRgb(image), side(image.width), side(image.height), kernels::Filter::kBilinear);
-}
-
 // Embeds the pictures that can be read. Thumbnails are made by reading them again afterwards: decoding is little beside
 // the tower, and whole pictures never pile up.
 Result<MatrixSide> PictureSide(const Clip& clip, PictureInputs& inputs, const SimilarityRequest& request,
@@ -64,6 +57,12 @@ Result<MatrixSide> PictureSide(const Clip& clip, PictureInputs& inputs, const Si
 }
 
 }  // namespace
+
+Image Thumbnail(const Image& image) {
+  const double scale = static_cast<double>(kThumbnailSide) / std::max(image.width, image.height);
+  const auto side = [scale](int n) { return std::max(1, static_cast<int>(std::lround(n * scale))); };
+  return Resize(ConvertToRgb(image), side(image.width), side(image.height), kernels::Filter::kBilinear);
+}
 
 Result<SimilarityMatrix> CompareAll(const Clip& clip, PictureInputs& inputs, const SimilarityRequest& request,
                                     const Runtime& runtime, RunCounts* counts) {

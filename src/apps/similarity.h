@@ -25,6 +25,9 @@ struct SimilarityMatrix {
   std::vector<float> cosine;  // (a, b)
 };
 
+/// A small RGB copy, its longer side as DrawMatrix shows it at most.
+Image Thumbnail(const Image& image);
+
 struct SimilarityRequest {
   SimilarityOptions options;
   BatchOptions batch;

@@ -24,6 +24,7 @@ int RunInfo(const Arguments& arguments);
 int RunModels(const Arguments& arguments);
 int RunPull(const Arguments& arguments);
 int RunBench(const Arguments& arguments);
+int RunTrain(const Arguments& arguments);
 
 }  // namespace diptych::cli
 

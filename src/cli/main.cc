@@ -18,6 +18,7 @@ constexpr Command kCommands[] = {
     {"classify", "name what is in pictures, from nothing but labels", RunClassify},
     {"embed", "pictures or texts to vectors", RunEmbed},
     {"similarity", "compare pictures with pictures and texts", RunSimilarity},
+    {"train", "train a model, or train one further", RunTrain},
     {"tokenize", "texts to token ids", RunTokenize},
     {"pixels", "pictures to the numbers that the image tower sees", RunPixels},
     {"info", "what a model is", RunInfo},
