@@ -1,10 +1,10 @@
 """A training step of ViT-B/32 in diptych beside PyTorch (transformers, AdamW): pairs a second and peak memory.
 
 Run in an environment with torch, transformers and Pillow:
-    python bench/train_peers.py build/diptych [--threads 2] [--steps 4] [--rounds 2] [--batch 32] [--markdown]
+    python bench/train_peers.py build/diptych [--threads 2] [--steps 4] [--rounds 2] [--batch 32]
 Random weights, captions of 12 tokens. PyTorch is measured as its users run it, texts padded to 77 tokens, and with
-texts cut to 12 by hand; in fp32, and under bf16 autocast where --bf16 asks for it. Its pictures are ready tensors, while
-diptych decodes and augments JPEGs within its figure. Engines take turns; each figure is the median over the rounds'
+Random weights, captions of 12 tokens. PyTorch is measured as its users run it, texts padded to 77 tokens, and with
+texts cut to 12 by hand; in fp32, and under bf16 autocast where --bf16 asks for it. Its pictures are ready tensors;
 steps, the first step of a process left out. "Of peak" divides 3 x the forward FLOPs that 12 tokens need by the
 matrix-product peak that `diptych bench` measured in the same sitting.
 """
@@ -137,7 +137,8 @@ def main():
     peak = statistics.median(peaks)
     needed = 3 * (IMAGE_FLOPS + TOKENS * TEXT_FLOPS)
     cpu = re.search(r"model name\s*:\s*(.*)", pathlib.Path("/proc/cpuinfo").read_text()).group(1)
-    print(f"ViT-B/32, batch {options.batch}, {options.threads} threads, {cpu}; matmul peak {peak / 1e9:.0f} GFLOP/s fp32\n")
+    print(f"ViT-B/32, batch {options.batch}, {options.threads} threads, {cpu}; "
+          f"matmul peak {peak / 1e9:.0f} GFLOP/s fp32\n")
     print("| engine | pairs/s | of peak | peak memory, GB |\n|---|---|---|---|")
     for name in cases:
         rate = statistics.median(rates[name])
