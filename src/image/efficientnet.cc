@@ -1,12 +1,15 @@
 #include "image/efficientnet.h"
 
 #include <algorithm>
+#include <array>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "kernels/pool.h"
 #include "nn/conv_norm.h"
+#include "nn/conv_stack.h"
 #include "nn/linear.h"
 
 namespace diptych {
@@ -65,10 +68,67 @@ struct InvertedResidualPlan {
   }
 };
 
+// What a training pass keeps, beside what goes in and comes out.
+struct InvertedResidualCache {
+  std::array<nn::ConvNormCache, 3> convs;
+  std::array<float*, 2> maps{};  // what came out of all but the last
+};
+
 struct InvertedResidual {
+  using Cache = InvertedResidualCache;
+
   std::vector<ConvNorm> convs;
   bool expands = false;
   bool shortcut = false;
+
+  bool in_place() const { return shortcut; }
+  bool Trains() const {
+    return std::any_of(convs.begin(), convs.end(), [](const ConvNorm& conv) { return conv.Trains(); });
+  }
+
+  MapSize OutputSize(MapSize size) const {
+    for (const ConvNorm& conv : convs) size = conv.OutputSize(size);
+    return size;
+  }
+
+  InvertedResidualCache Allocate(Arena& arena, MapSize size) const {
+    InvertedResidualCache cache;
+    for (size_t i = 0; i < convs.size(); ++i) {
+      cache.convs[i] = convs[i].Allocate(arena, size);
+      size = cache.convs[i].out;
+      if (i + 1 < convs.size()) cache.maps[i] = arena.Allocate<float>(size.NumElements());
+    }
+    return cache;
+  }
+
+  void Forward(Context& context, const InvertedResidualCache& cache, const float* x, nn::Statistics statistics,
+               float* y) {
+    const float* source = x;
+    for (size_t i = 0; i < convs.size(); ++i) {
+      const bool last = i + 1 == convs.size();
+      float* target = last ? y : cache.maps[i];
+      const float* residual = last && shortcut ? x : nullptr;
+      convs[i].Forward(context, cache.convs[i], {.x = source, .residual = residual, .statistics = statistics}, target);
+      source = target;
+    }
+  }
+
+  // y = convs(x), + x with a shortcut: then maps.dx is maps.dy, and what the convolutions give is added.
+  void Backward(Context& context, const InvertedResidualCache& cache, const nn::BlockMaps& maps) {
+    float* dy = maps.dy;
+    for (size_t i = convs.size(); i-- > 0;) {
+      const bool first = i == 0, last = i + 1 == convs.size();
+      float* dx = first ? maps.dx : context.arena().Allocate<float>(cache.convs[i].in.NumElements());
+      convs[i].Backward(context, cache.convs[i],
+                        {.x = first ? maps.x : cache.maps[i - 1],
+                         .y = last ? maps.y : cache.maps[i],
+                         .dy = dy,
+                         .residual = last && shortcut,
+                         .dx = dx,
+                         .mode = first && shortcut ? kernels::Gradient::kAccumulate : kernels::Gradient::kWrite});
+      dy = dx;
+    }
+  }
 
   // timm numbers the norms in order, and names the projection "pwl" only where there is an expansion before it.
   void Visit(const nn::ParamVisitor& visit, const std::string& prefix) {
@@ -161,6 +221,16 @@ double Flops(const ConvGeometry& conv, int& side) {
   return 2.0 * side * side * conv.out_channels * (conv.in_channels / conv.groups) * conv.kernel_h * conv.kernel_w;
 }
 
+struct EfficientNetCache : nn::TowerCache {
+  ImageInput input;
+  float* pixels = nullptr;  // (B, S, S, 3)
+  nn::ConvNormCache stem, head;
+  nn::ConvStackCache<InvertedResidual> stages;
+  float* last = nullptr;      // what the head takes
+  float* features = nullptr;  // (B, H, W, head channels)
+  float* mean = nullptr;      // (B, head channels)
+};
+
 class EfficientNet : public ImageTower {
  public:
   explicit EfficientNet(const EfficientNetConfig& config)
@@ -221,10 +291,90 @@ class EfficientNet : public ImageTower {
     return plan;
   }
 
+  std::unique_ptr<nn::TowerCache> MakeCache(const nn::CacheOptions& options) const override {
+    auto cache = std::make_unique<EfficientNetCache>();
+    cache->stages.options = options;
+    return cache;
+  }
+
+  void Forward(Context& context, const ImageInput& input, float* pooled, nn::TowerCache* cache) override {
+    Arena& arena = context.arena();
+    std::optional<Arena::Scope> scope;
+    if (cache == nullptr) scope.emplace(arena);
+    EfficientNetCache unkept;
+    EfficientNetCache& pass = cache != nullptr ? nn::CacheAs<EfficientNetCache>(*cache) : unkept;
+    pass.input = input;
+    const nn::Statistics statistics = cache != nullptr ? nn::Statistics::kMove : nn::Statistics::kStay;
+    MapSize size = stem_.OutputSize(PixelsSize(input.batch));
+    float* x = arena.Allocate<float>(size.NumElements());
+    if (cache != nullptr && !pass.stages.options.recompute) {
+      ForwardStem(context, statistics, pass, x);
+    } else {
+      const Arena::Scope stem_scope(arena);
+      ForwardStem(context, statistics, pass, x);
+    }
+    pass.last = nn::ForwardStages(context, stages_, x, size, cache != nullptr ? &pass.stages : nullptr);
+    pass.head = head_.Allocate(arena, size);
+    const MapSize& out = pass.head.out;
+    pass.features = arena.Allocate<float>(out.NumElements());
+    pass.mean = arena.Allocate<float>(out.b * out.c);
+    head_.Forward(context, pass.head, {.x = pass.last, .statistics = statistics}, pass.features);
+    kernels::GlobalAveragePool(context, pass.features, out.b, int64_t{out.h} * out.w, out.c, pass.mean);
+    projection_.Forward(context, pass.mean, out.b, pooled);
+  }
+
+  void Backward(Context& context, const float* dpooled, nn::TowerCache& cache, const nn::GroupDone& done) override {
+    Arena& arena = context.arena();
+    const Arena::Scope scope(arena);
+    EfficientNetCache& pass = nn::CacheAs<EfficientNetCache>(cache);
+    int lowest = 0;
+    while (!stem_.Trains() && lowest < static_cast<int>(stages_.size()) && !nn::StageTrains(stages_[lowest])) ++lowest;
+    const bool below_head = lowest < static_cast<int>(stages_.size());
+    float* dlast = below_head ? arena.Allocate<float>(pass.head.in.NumElements()) : nullptr;
+    BackwardHead(context, dpooled, pass, dlast);
+    if (done) done(group_count() - 1);
+    // last = stages(stem(pixels))
+    float* dx = nn::BackwardStages(context, stages_, pass.stages,
+                                   {.dy = dlast, .dx_wanted = stem_.Trains(), .lowest = lowest}, done);
+    if (stem_.Trains()) {
+      float* y = pass.stages.maps[0];
+      if (pass.stages.options.recompute) ForwardStem(context, nn::Statistics::kStay, pass, y);
+      stem_.Backward(context, pass.stem, {.x = pass.pixels, .y = y, .dy = dx});
+    }
+    if (done) done(0);
+  }
+
  private:
+  MapSize PixelsSize(int64_t b) const { return {b, info_.image_size, info_.image_size, 3}; }
+
+  // What it keeps is allocated in the caller's scope.
+  void ForwardStem(Context& context, nn::Statistics statistics, EfficientNetCache& pass, float* y) {
+    const MapSize size = PixelsSize(pass.input.batch);
+    pass.pixels = context.arena().Allocate<float>(size.NumElements());
+    pass.stem = stem_.Allocate(context.arena(), size);
+    kernels::ChannelsLast(context, pass.input.pixels, {size.b, size.h, size.w, size.c}, pass.pixels);
+    stem_.Forward(context, pass.stem, {.x = pass.pixels, .statistics = statistics}, y);
+  }
+
+  // dlast may be null: not wanted.
+  void BackwardHead(Context& context, const float* dpooled, const EfficientNetCache& pass, float* dlast) {
+    Arena& arena = context.arena();
+    const Arena::Scope scope(arena);
+    const MapSize& out = pass.head.out;
+    const bool below_projection = dlast != nullptr || head_.Trains();
+    // pooled = projection(mean)
+    float* dmean = below_projection ? arena.Allocate<float>(out.b * out.c) : nullptr;
+    projection_.Backward(context, {.x = pass.mean, .dy = dpooled, .m = out.b, .dx = dmean});
+    if (!below_projection) return;
+    // mean = average(head(last))
+    float* dfeatures = arena.Allocate<float>(out.NumElements());
+    kernels::GlobalAveragePoolBackward(context, dmean, out.b, int64_t{out.h} * out.w, out.c, dfeatures);
+    head_.Backward(context, pass.head, {.x = pass.last, .y = pass.features, .dy = dfeatures, .dx = dlast});
+  }
+
   ImageTowerInfo info_;
   ConvNorm stem_, head_;
-  std::vector<std::vector<InvertedResidual>> stages_;
+  nn::ConvStages<InvertedResidual> stages_;
   nn::Linear projection_;
 };
 

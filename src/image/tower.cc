@@ -17,8 +17,4 @@ std::unique_ptr<ImageTower> MakeImageTower(const ImageTowerConfig& config) {
   return std::visit([](const auto& one) { return Make(one); }, config);
 }
 
-void ImageTower::Forward(Context&, const ImageInput&, float*, nn::TowerCache*) { CHECK(false); }
-void ImageTower::Backward(Context&, const float*, nn::TowerCache&, const nn::GroupDone&) { CHECK(false); }
-std::unique_ptr<nn::TowerCache> ImageTower::MakeCache(const nn::CacheOptions&) const { return nullptr; }
-
 }  // namespace diptych

@@ -74,11 +74,11 @@ class ImageTower {
   /// it keeps what Backward needs; null: nothing is kept (a locked tower, or the first pass of gradient caching).
   /// Running statistics move in passes with a cache alone. The pixels must live until Backward, which reads them again.
   /// REQUIRES: every parameter fp32 in one piece.
-  virtual void Forward(Context& context, const ImageInput& input, float* pooled, nn::TowerCache* cache);
+  virtual void Forward(Context& context, const ImageInput& input, float* pooled, nn::TowerCache* cache) = 0;
   /// dpooled (B, E), of the pass that filled `cache`: adds to the gradient of every parameter that trains and computes
   /// no more than these need: it stops above the lowest group in which one does. `done` may be empty.
-  virtual void Backward(Context& context, const float* dpooled, nn::TowerCache& cache, const nn::GroupDone& done);
-  virtual std::unique_ptr<nn::TowerCache> MakeCache(const nn::CacheOptions& options) const;
+  virtual void Backward(Context& context, const float* dpooled, nn::TowerCache& cache, const nn::GroupDone& done) = 0;
+  virtual std::unique_ptr<nn::TowerCache> MakeCache(const nn::CacheOptions& options) const = 0;
 };
 
 using ImageTowerConfig = std::variant<VitConfig, EfficientNetConfig, ResNetConfig>;

@@ -231,7 +231,8 @@ void BatchNormBackward(Context& context, const BatchNormArgs& args, const float*
   float* sums = context.arena().Allocate<float>((groups.count + 1) * 2 * c);
   float *g_sums = sums + groups.count * 2 * c, *product_sums = g_sums + c;
   const auto rows = [&](int64_t begin, int64_t end) {
-    return GradientRows{args.x + begin * c, y + begin * c, dy + begin * c, end - begin, c, args.statistics.mean};
+    const float* read = args.activation == Activation::kNone ? dy : y;
+    return GradientRows{args.x + begin * c, read + begin * c, dy + begin * c, end - begin, c, args.statistics.mean};
   };
   ParallelFor(context, groups.count, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {

@@ -40,7 +40,8 @@ struct BatchNormGradients {
   float* dresidual = nullptr;  // (M, C), written, may be dy if dx is not; null: not wanted
 };
 
-/// dx (M, C) = the gradient of x; dx may be dy. y is what the forward pass wrote.
+/// dx (M, C) = the gradient of x; dx may be dy. y is what the forward pass wrote, not
+/// read without an activation.
 void BatchNormBackward(Context& context, const BatchNormArgs& args, const float* y, const float* dy, float* dx,
                        const BatchNormGradients& gradients);
 

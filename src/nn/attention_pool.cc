@@ -30,41 +30,51 @@ kernels::AttentionShape KernelShape(const AttentionPoolConfig& config) {
   return {.heads = config.heads, .head_dim = head_dim, .scale = 1.0f / std::sqrt(static_cast<float>(head_dim))};
 }
 
-// `counts` (2B) receives the numbers of keys and queries that the result refers to.
-kernels::AttentionInput KernelInput(const AttentionPoolConfig& config, int64_t b, const float* q, const float* k,
-                                    const float* v, int32_t* counts) {
-  std::fill_n(counts, b, static_cast<int32_t>(config.pixels + 1));
-  std::fill_n(counts + b, b, 1);
-  const auto n = static_cast<size_t>(b);
-  return {.q = q,
-          .k = k,
-          .v = v,
+kernels::AttentionInput KernelInput(const AttentionPoolConfig& config, const AttentionPoolCache& cache) {
+  const auto n = static_cast<size_t>(cache.b);
+  std::fill_n(cache.counts, n, static_cast<int32_t>(config.pixels + 1));
+  std::fill_n(cache.counts + n, n, 1);
+  return {.q = cache.queries,
+          .k = cache.keys,
+          .v = cache.values,
           .q_stride = config.width,
           .kv_stride = config.width,
-          .lengths = {counts, n},
-          .q_lengths = {counts + n, n}};
+          .lengths = {cache.counts, n},
+          .q_lengths = {cache.counts + n, n}};
+}
+
+AttentionPoolCache AllocatePass(Arena& arena, const AttentionPoolConfig& config, int64_t b) {
+  const int64_t d = config.width, rows = b * (config.pixels + 1);
+  return {.b = b,
+          .tokens = arena.Allocate<float>(rows * d),
+          .first = arena.Allocate<float>(b * d),
+          .queries = arena.Allocate<float>(b * d),
+          .keys = arena.Allocate<float>(rows * d),
+          .values = arena.Allocate<float>(rows * d),
+          .mixed = arena.Allocate<float>(b * d),
+          .counts = arena.Allocate<int32_t>(2 * b)};
+}
+
+// The forward pass with layers of either kind, packed or training.
+template <class Layers>
+void Pool(Context& context, const Layers& layers, const float* positions, const float* x,
+          const AttentionPoolCache& cache, float* y) {
+  const AttentionPoolConfig& config = layers.config;
+  const int64_t b = cache.b, t = config.pixels + 1;
+  Tokens(context, config, positions, x, b, cache.tokens);
+  FirstTokens(cache.tokens, b, t, config.width, cache.first);
+  layers.q.Forward(context, cache.first, b, cache.queries);
+  layers.k.Forward(context, cache.tokens, b * t, cache.keys);
+  layers.v.Forward(context, cache.tokens, b * t, cache.values);
+  kernels::Attention(context, KernelInput(config, cache), KernelShape(config), cache.mixed);
+  layers.out.Forward(context, cache.mixed, b, y);
 }
 
 }  // namespace
 
 void AttentionPoolPlan::Forward(Context& context, const float* x, int64_t b, float* y) const {
-  Arena& arena = context.arena();
-  const Arena::Scope scope(arena);
-  const int64_t t = config.pixels + 1, d = config.width;
-  float* tokens = arena.Allocate<float>(b * t * d);  // (B, T, D)
-  float* keys = arena.Allocate<float>(b * t * d);    // (B, T, D)
-  float* values = arena.Allocate<float>(b * t * d);  // (B, T, D)
-  float* first = arena.Allocate<float>(b * d);       // (B, D)
-  float* queries = arena.Allocate<float>(b * d);     // (B, D)
-  int32_t* counts = arena.Allocate<int32_t>(2 * b);
-  Tokens(context, config, positions.data(), x, b, tokens);
-  FirstTokens(tokens, b, t, d, first);
-  q.Forward(context, first, b, queries);
-  k.Forward(context, tokens, b * t, keys);
-  v.Forward(context, tokens, b * t, values);
-  float* mixed = first;  // (B, D)
-  kernels::Attention(context, KernelInput(config, b, queries, keys, values, counts), KernelShape(config), mixed);
-  out.Forward(context, mixed, b, y);
+  const Arena::Scope scope(context.arena());
+  Pool(context, *this, positions.data(), x, AllocatePass(context.arena(), config, b), y);
 }
 
 AttentionPool::AttentionPool(const AttentionPoolConfig& config)
@@ -75,6 +85,55 @@ AttentionPool::AttentionPool(const AttentionPoolConfig& config)
       v({.in = config.width, .out = config.width}),
       out({.in = config.width, .out = config.out}) {
   CHECK_EQ(config.width % config.heads, 0) << " width " << config.width << ", heads " << config.heads;
+}
+
+AttentionPoolCache AttentionPool::Allocate(Arena& arena, int64_t b) const {
+  return AllocatePass(arena, config, b);
+}
+
+void AttentionPool::Forward(Context& context, const AttentionPoolCache& cache, const float* x, float* y) const {
+  Pool(context, *this, positions.floats(), x, cache, y);
+}
+
+void AttentionPool::Backward(Context& context, const AttentionPoolCache& cache, const float* dy, float* dx) {
+  Arena& arena = context.arena();
+  const Arena::Scope scope(arena);
+  const int64_t b = cache.b, t = config.pixels + 1, d = config.width;
+  const bool tokens_wanted = dx != nullptr || positions.trains();
+  const bool attention_wanted = tokens_wanted || q.Trains() || k.Trains() || v.Trains();
+  // y = out(mixed)
+  float* dmixed = arena.Allocate<float>(b * d);  // (B, D)
+  out.Backward(context, {.x = cache.mixed, .dy = dy, .m = b, .dx = attention_wanted ? dmixed : nullptr});
+  if (!attention_wanted) return;
+  // mixed = attention(queries, keys, values)
+  float* dqueries = arena.Allocate<float>(b * d);     // (B, D)
+  float* dkeys = arena.Allocate<float>(b * t * d);    // (B, T, D)
+  float* dvalues = arena.Allocate<float>(b * t * d);  // (B, T, D)
+  kernels::AttentionBackward(context, KernelInput(config, cache), KernelShape(config), cache.mixed, dmixed,
+                             {.dq = dqueries, .dk = dkeys, .dv = dvalues});
+  // queries = q(first), keys = k(tokens), values = v(tokens)
+  float* dtokens = tokens_wanted ? arena.Allocate<float>(b * t * d) : nullptr;  // (B, T, D)
+  float* dfirst = tokens_wanted ? dmixed : nullptr;                             // (B, D)
+  k.Backward(context, {.x = cache.tokens, .dy = dkeys, .m = b * t, .dx = dtokens});
+  v.Backward(context, {.x = cache.tokens, .dy = dvalues, .m = b * t, .dx = dtokens, .accumulate = true});
+  q.Backward(context, {.x = cache.first, .dy = dqueries, .m = b, .dx = dfirst});
+  if (!tokens_wanted) return;
+  // tokens = (mean(x), x) + positions, first = tokens[0]
+  const float share = 1.0f / static_cast<float>(config.pixels);
+  for (int64_t i = 0; i < b; ++i) {
+    float* rows = dtokens + i * t * d;
+    kernels::Add(dfirst + i * d, d, rows);
+    if (positions.trains()) kernels::Add(rows, t * d, positions.grad());
+    if (dx == nullptr) continue;
+    float* pixels = dx + i * config.pixels * d;
+    for (int64_t pixel = 0; pixel < config.pixels; ++pixel) {
+      for (int64_t c = 0; c < d; ++c) pixels[pixel * d + c] = rows[(pixel + 1) * d + c] + rows[c] * share;
+    }
+  }
+}
+
+bool AttentionPool::Trains() const {
+  return positions.trains() || q.Trains() || k.Trains() || v.Trains() || out.Trains();
 }
 
 void AttentionPool::Visit(const ParamVisitor& visit, const std::string& prefix) {

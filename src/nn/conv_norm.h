@@ -7,6 +7,7 @@
 
 #include "core/context.h"
 #include "kernels/conv.h"
+#include "kernels/conv_training.h"
 #include "nn/batch_norm.h"
 #include "nn/param.h"
 
@@ -31,6 +32,31 @@ struct ConvPlan {
   void Forward(Context& context, const float* x, const MapSize& in, const float* residual, float* y) const;
 };
 
+/// What the backward pass needs of a training pass, beside what went in and came out.
+struct ConvNormCache {
+  MapSize in, out;
+  float* z = nullptr;  // (B, H', W', OC), what came out of the convolution
+  BatchNormCache norm;
+};
+
+/// Whether a training pass moves the running statistics: a pass that repeats another one does not.
+enum class Statistics : uint8_t { kStay, kMove };
+
+struct ConvNormForwardArgs {
+  const float* x = nullptr;         // (B, H, W, C)
+  const float* residual = nullptr;  // as y, added before the activation; null: none
+  Statistics statistics = Statistics::kStay;
+};
+
+struct ConvNormBackwardArgs {
+  const float* x = nullptr;                            // (B, H, W, C), as in the forward pass
+  const float* y = nullptr;                            // (B, H', W', OC), what it wrote; not read without an activation
+  float* dy = nullptr;                                 // as y; overwritten
+  bool residual = false;                               // dy becomes the gradient of the residual
+  float* dx = nullptr;                                 // as x; null: not wanted
+  kernels::Gradient mode = kernels::Gradient::kWrite;  // of dx
+};
+
 struct ConvNorm {
   ConvNorm() = default;
   ConvNorm(const kernels::ConvGeometry& geometry, float batch_norm_eps, kernels::Activation activation);
@@ -39,6 +65,14 @@ struct ConvNorm {
   kernels::Activation activation = kernels::Activation::kNone;
   Param w;  // (OC, C/groups, KH, KW)
   BatchNorm norm;
+
+  MapSize OutputSize(const MapSize& in) const;
+  ConvNormCache Allocate(Arena& arena, const MapSize& in) const;
+  /// The training pass: y = act(norm(conv(x)) + residual), by the batch's own statistics; y may be residual.
+  void Forward(Context& context, const ConvNormCache& cache, const ConvNormForwardArgs& args, float* y);
+  /// Adds to the gradients of what trains.
+  void Backward(Context& context, const ConvNormCache& cache, const ConvNormBackwardArgs& args);
+  bool Trains() const { return w.trains() || norm.Trains(); }
 
   /// Two prefixes, for a convolution and its norm are siblings in every checkpoint: "…conv_dw.", "…bn1.".
   void Visit(const ParamVisitor& visit, const std::string& conv_prefix, const std::string& norm_prefix);

@@ -9,7 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "nn/attention_pool.h"
 #include "nn/block.h"
+#include "nn/conv_norm.h"
 
 namespace diptych::nn {
 namespace {
@@ -235,6 +237,48 @@ TEST_F(LayerGradients, Block) {
     Check(
         x, rows.pass().Queries() * d, [&](float* y) { layer.Forward(context_, cache, x.data(), y); },
         [&](const float* dy, float* dx) { layer.Backward(context_, cache, x.data(), dy, dx); });
+  }
+}
+
+TEST_F(LayerGradients, AttentionPool) {
+  const int64_t b = 2, pixels = 4, d = 6, e = 5;
+  AttentionPool layer({.pixels = pixels, .width = d, .heads = 2, .out = e});
+  layer.Visit(Filler(), "");
+  std::erase_if(params_, [](const auto& param) { return param.first == "k_proj.bias"; });  // its gradient is zero
+  const Arena::Scope scope(context_.arena());
+  const AttentionPoolCache cache = layer.Allocate(context_.arena(), b);
+  std::vector<float> x = numbers_.Make(b * pixels * d);
+  Check(
+      x, b * e, [&](float* y) { layer.Forward(context_, cache, x.data(), y); },
+      [&](const float* dy, float* dx) { layer.Backward(context_, cache, dy, dx); });
+}
+
+// Without an activation, whose kinks no difference gets over; those are tested with the kernels.
+TEST_F(LayerGradients, ConvNorm) {
+  const MapSize in{.b = 3, .h = 5, .w = 4, .c = 2};
+  for (const bool residual : {false, true}) {
+    params_.clear();
+    ConvNorm layer({.in_channels = 2, .out_channels = 2, .kernel_h = 3, .kernel_w = 3, .pad = 1}, 1e-3f,
+                   kernels::Activation::kNone);
+    Fill(layer.w, "weight");
+    Fill(layer.norm.gamma, "gamma");
+    Fill(layer.norm.beta, "beta");
+    const Arena::Scope scope(context_.arena());
+    const ConvNormCache cache = layer.Allocate(context_.arena(), in);
+    std::vector<float> x = numbers_.Make(in.NumElements());
+    Check(
+        x, in.NumElements(),
+        [&](float* y) {
+          layer.Forward(context_, cache, {.x = x.data(), .residual = residual ? x.data() : nullptr}, y);
+        },
+        [&](const float* dy, float* dx) {
+          std::vector<float> lost(dy, dy + in.NumElements());
+          float* gradient = residual ? dx : lost.data();
+          if (residual) std::copy_n(dy, in.NumElements(), dx);
+          const auto mode = residual ? kernels::Gradient::kAccumulate : kernels::Gradient::kWrite;
+          layer.Backward(context_, cache,
+                         {.x = x.data(), .dy = gradient, .residual = residual, .dx = dx, .mode = mode});
+        });
   }
 }
 
