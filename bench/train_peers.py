@@ -3,10 +3,10 @@
 Run in an environment with torch, transformers and Pillow:
     python bench/train_peers.py build/diptych [--threads 2] [--steps 4] [--rounds 2] [--batch 32]
 Random weights, captions of 12 tokens. PyTorch is measured as its users run it, texts padded to 77 tokens, and with
-Random weights, captions of 12 tokens. PyTorch is measured as its users run it, texts padded to 77 tokens, and with
-texts cut to 12 by hand; in fp32, and under bf16 autocast where --bf16 asks for it. Its pictures are ready tensors;
-steps, the first step of a process left out. "Of peak" divides 3 x the forward FLOPs that 12 tokens need by the
-matrix-product peak that `diptych bench` measured in the same sitting.
+texts cut to 12 by hand; in fp32, and under bf16 autocast where --bf16 asks for it. Its pictures are ready tensors,
+while diptych decodes and augments JPEGs within its figure. Engines take turns; each figure is the median over the
+rounds' steps, the first step of a process left out. "Of peak" divides 3 x the forward FLOPs that 12 tokens need by
+the matrix-product peak that `diptych bench` measured in the same sitting.
 """
 import argparse
 import io

@@ -71,24 +71,6 @@ const Case kCases[] = {
                            .projection = BertProjection::kMlp})},
 };
 
-/// A weight as the golden script makes it.
-std::vector<float> MadeWeight(const std::string& name, const Shape& shape) {
-  const auto contains = [&](const char* part) { return name.find(part) != std::string::npos; };
-  const bool norm = contains("ln_") || contains("LayerNorm");
-  const int64_t count = shape.NumElements();
-  double offset = 0.0, scale = 0.3;
-  if (norm && name.ends_with("weight")) {
-    offset = 1.0;
-  } else if (contains("embedding") && !norm) {
-    scale = 0.5;
-  } else if (shape.rank() >= 2) {
-    scale = 1.7 / std::sqrt(static_cast<double>(count) / static_cast<double>(shape[0]));
-  }
-  std::vector<float> values = Uniform(name, count);
-  for (float& value : values) value = static_cast<float>(offset + scale * value);
-  return values;
-}
-
 void BindMade(const std::string& name, nn::Param& param) {
   auto tensor = std::make_shared<Tensor>(DType::kF32, param.shape());
   const std::vector<float> values = MadeWeight(name, param.shape());

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -30,6 +31,24 @@ inline std::vector<float> Uniform(const std::string& name, int64_t count) {
     z ^= z >> 31;
     values[i] = static_cast<float>(z >> 40) / 8388608.0f - 1.0f;
   }
+  return values;
+}
+
+/// A weight as tools/golden/gradients.py makes it.
+inline std::vector<float> MadeWeight(const std::string& name, const Shape& shape) {
+  const auto contains = [&](const char* part) { return name.find(part) != std::string::npos; };
+  const bool norm = contains("ln_") || contains("LayerNorm");
+  const int64_t count = shape.NumElements();
+  double offset = 0.0, scale = 0.3;
+  if (norm && name.ends_with("weight")) {
+    offset = 1.0;
+  } else if (contains("embedding") && !norm) {
+    scale = 0.5;
+  } else if (shape.rank() >= 2) {
+    scale = 1.7 / std::sqrt(static_cast<double>(count) / static_cast<double>(shape[0]));
+  }
+  std::vector<float> values = Uniform(name, count);
+  for (float& value : values) value = static_cast<float>(offset + scale * value);
   return values;
 }
 
