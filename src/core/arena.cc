@@ -1,5 +1,7 @@
 #include "core/arena.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <utility>
@@ -13,10 +15,15 @@ constexpr size_t kMaxBytes = size_t{1} << 46;  // far above any machine: a size 
 
 }  // namespace
 
-// Not a Tensor: those are zero-filled, and pages that are never touched should never become resident.
-Arena::Block::Block(size_t bytes)
-    : data(static_cast<std::byte*>(std::aligned_alloc(kAlignment, bytes)), &std::free), size(bytes) {
-  CHECK(data != nullptr) << " out of memory: " << bytes << " bytes of scratch";
+// Not a Tensor: those are zero-filled, and pages that are never touched should never become resident. Large blocks are
+// in huge pages, for matrix products walk through many rows at once.
+Arena::Block::Block(size_t bytes) : data(nullptr, &std::free), size(bytes) {
+  constexpr size_t kHugePage = size_t{2} << 20, kLarge = size_t{4} << 20;
+  void* memory = nullptr;
+  CHECK(::posix_memalign(&memory, bytes >= kLarge ? kHugePage : kAlignment, bytes) == 0)
+      << " out of memory: " << bytes << " bytes of scratch";
+  if (bytes >= kLarge) ::madvise(memory, bytes, MADV_HUGEPAGE);  // only advice: elsewhere the pages stay small
+  data.reset(static_cast<std::byte*>(memory));
 }
 
 Arena::Arena(Arena&& other) noexcept {
