@@ -81,24 +81,53 @@ Hsv ToHsv(const uint8_t* p) {
   } else {
     h = static_cast<float>(4.0 + gc - rc);
   }
-  h = static_cast<float>(std::fmod(h / 6.0 + 1.0, 1.0));
+  const double turns = h / 6.0 + 1.0;  // in [5/6, 2), so that its fraction, Pillow's fmod, is exact
+  h = static_cast<float>(turns >= 1.0 ? turns - 1.0 : turns);
   return {static_cast<uint8_t>(h * 255.0), static_cast<uint8_t>(s * 255.0), max};
 }
 
+// What hsv2rgb computes of a hue and of a saturation alone.
+struct HsvTables {
+  std::array<uint8_t, 256> sector;
+  std::array<float, 256> fraction;  // within the sector
+  std::array<float, 256> saturation;
+
+  HsvTables() {
+    for (int i = 0; i < 256; ++i) {
+      const double place = static_cast<float>(i) * 6.0 / 255.0;
+      const int whole = static_cast<int>(place);
+      sector[i] = static_cast<uint8_t>(whole % 6);
+      fraction[i] = static_cast<float>(place - static_cast<float>(whole));
+      saturation[i] = static_cast<float>(static_cast<float>(i) / 255.0);
+    }
+  }
+};
+
 // Convert.c's hsv2rgb.
 void FromHsv(const Hsv& hsv, uint8_t* out) {
+  static const HsvTables tables;
   const uint8_t v = hsv.v;
-  if (hsv.s == 0) {
-    out[0] = out[1] = out[2] = v;
-    return;
-  }
-  const int sector = static_cast<int>(std::floor(static_cast<float>(hsv.h) * 6.0 / 255.0));
-  const float f = static_cast<float>(static_cast<float>(hsv.h) * 6.0 / 255.0 - static_cast<float>(sector));
-  const float s = static_cast<float>(static_cast<float>(hsv.s) / 255.0);
-  const auto sample = [&](double share) { return static_cast<uint8_t>(std::round(static_cast<float>(v) * share)); };
+  const auto set = [&](uint8_t r, uint8_t g, uint8_t b) {
+    out[0] = r;
+    out[1] = g;
+    out[2] = b;
+  };
+  if (hsv.s == 0) return set(v, v, v);
+  const float f = tables.fraction[hsv.h], s = tables.saturation[hsv.s];
+  const auto sample = [&](double share) {
+    const double value = static_cast<float>(v) * share;
+    const int whole = static_cast<int>(value);
+    return static_cast<uint8_t>(whole + (value - whole >= 0.5));  // round() of what is not negative
+  };
   const uint8_t p = sample(1.0 - s), q = sample(1.0 - s * f), t = sample(1.0 - s * (1.0 - f));
-  const uint8_t by_sector[6][3] = {{v, t, p}, {q, v, p}, {p, v, t}, {p, q, v}, {t, p, v}, {v, p, q}};
-  std::copy_n(by_sector[sector % 6], 3, out);
+  switch (tables.sector[hsv.h]) {
+    case 0: return set(v, t, p);
+    case 1: return set(q, v, p);
+    case 2: return set(p, v, t);
+    case 3: return set(p, q, v);
+    case 4: return set(t, p, v);
+    default: return set(v, p, q);
+  }
 }
 
 }  // namespace
