@@ -45,7 +45,7 @@ int64_t NextPiece(int64_t rows) {
 // over a map of M x 1 pixels is the same sum ("brgconv_1x1:avx2") and is the fastest for few rows, but it wants the
 // weight in one of four layouts that alternate with M every few rows and refuses the others: text, which brings any M,
 // would need up to four copies of each weight. Our own product has one layout, builds nothing for a new M, and reaches
-// 0.8 to 0.95 of the peak from 35 rows on; docs/numerics.md has the figures.
+// 0.88 to 0.98 of the peak from 7 rows on; docs/numerics.md has the figures.
 Product FasterProduct(int64_t n, int64_t k) {
   const ScopedTeam team(1);
   Product faster = Product::kBlocks;
