@@ -50,6 +50,9 @@ Result<Embedded> EmbedSamples(const Clip& clip, const Dataset& data, const std::
     const int64_t index = indices[next++];
     return PictureRef{.name = data.NameOf(index), .read = [&data, index]() -> Result<std::string> {
                         ASSIGN_OR_RETURN(train::Sample sample, data.Read(index));
+                        const bool has_classes = !data.classes().empty();
+                        if (has_classes && sample.label < 0) return NotFound(sample.key, "has no class");
+                        if (!has_classes && sample.captions.empty()) return NotFound(sample.key, "has no caption");
                         return std::move(sample.picture);
                       }};
   };

@@ -8,7 +8,6 @@ const char* NameOf(SkipReason reason) {
   switch (reason) {
     case SkipReason::kNoPicture: return "without a picture";
     case SkipReason::kNoCaption: return "without a caption";
-    case SkipReason::kNoClass: return "without a class";
     case SkipReason::kBadRow: return "malformed rows";
     case SkipReason::kUnreadable: return "unreadable";
     case SkipReason::kBrokenPicture: return "broken pictures";

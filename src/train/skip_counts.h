@@ -13,13 +13,12 @@ namespace diptych::train {
 enum class SkipReason : uint8_t {
   kNoPicture,
   kNoCaption,
-  kNoClass,        // where classes are what is asked for
   kBadRow,         // of a table
   kUnreadable,     // the file or a member of it is gone, too large or malformed
   kBrokenPicture,  // does not decode
   kDamagedShard,   // what follows the damage is lost
 };
-inline constexpr size_t kSkipReasons = 7;
+inline constexpr size_t kSkipReasons = 6;
 
 /// "without a picture", ...: completes "3 samples ".
 const char* NameOf(SkipReason reason);
