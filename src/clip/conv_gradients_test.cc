@@ -36,7 +36,7 @@ const Case kCases[] = {
     {"efficientnet", TinyEfficientNet()}};
 
 // A weight as the golden script makes it.
-std::vector<float> MadeWeight(const std::string& name, const Shape& shape) {
+std::vector<float> MadeConvWeight(const std::string& name, const Shape& shape) {
   const int64_t count = shape.NumElements();
   double offset = 0.0, scale = 0.3;
   if (name.ends_with("running_var")) {
@@ -56,7 +56,7 @@ std::vector<float> MadeWeight(const std::string& name, const Shape& shape) {
 
 void BindMade(const std::string& name, nn::Param& param) {
   auto tensor = std::make_shared<Tensor>(DType::kF32, param.shape());
-  const std::vector<float> values = MadeWeight(name, param.shape());
+  const std::vector<float> values = MadeConvWeight(name, param.shape());
   std::copy(values.begin(), values.end(), tensor->mutable_data<float>());
   param.Bind({{tensor->view(), tensor}});
   param.MutableValue();

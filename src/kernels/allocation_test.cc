@@ -63,8 +63,9 @@ TEST_P(Allocation, ConvTraining) {
   const ConvGeometry depthwise{
       .in_channels = 16, .out_channels = 16, .kernel_h = 3, .kernel_w = 3, .groups = 16, .pad = 1};
   const ConvGeometry dense{.in_channels = 16, .out_channels = 24, .kernel_h = 3, .kernel_w = 3, .stride = 2};
-  std::vector<float> x = Random(2 * 9 * 9 * 24, 1), w = Random(24 * 16 * 9, 2), y(2 * 9 * 9 * 24), statistics(48);
-  for (const ConvGeometry& g : {pointwise, depthwise, dense}) {
+  const ConvGeometry wide{.in_channels = 16, .out_channels = 64, .kernel_h = 3, .kernel_w = 3, .stride = 2};
+  std::vector<float> x = Random(2 * 9 * 9 * 24, 1), w = Random(64 * 16 * 9, 2), y(2 * 9 * 9 * 64), statistics(48);
+  for (const ConvGeometry& g : {pointwise, depthwise, dense, wide}) {
     const ConvShape shape{.geometry = g, .b = 2, .h = 9, .w = 9};
     const BatchNormArgs norm{.x = x.data(),
                              .m = 162,

@@ -108,6 +108,28 @@ TEST(ConvTraining, StemsPatchesAndSmallMaps) {
   TestShape({pointwise, 3, 5, 7}, 2);
 }
 
+// Sizes from which on the gradient of the weight is a product: windows over the borders, and more than one piece of
+// them.
+TEST(ConvTraining, ManyChannels) {
+  for (const int stride : {1, 2}) {
+    for (const auto padding : {ConvGeometry::Padding::kExplicit, kSame}) {
+      const ConvGeometry g{.in_channels = 19,
+                           .out_channels = 67,
+                           .kernel_h = 5,
+                           .kernel_w = 3,
+                           .stride = stride,
+                           .padding = padding,
+                           .pad = 2};
+      TestShape({g, 2, 13, 9});
+      TestShape({g, 3, 4, 2}, 2);
+    }
+  }
+  const ConvGeometry deep{.in_channels = 256, .out_channels = 64, .kernel_h = 3, .kernel_w = 3, .pad = 1};
+  const ConvGeometry wide{.in_channels = 16, .out_channels = 24, .kernel_h = 3, .kernel_w = 3, .pad = 1};
+  TestShape({deep, 3, 10, 11}, 2);
+  TestShape({wide, 1, 2, 130});
+}
+
 TEST(ConvTraining, AnEmptyBatchAddsNothing) {
   const ConvShape shape{.geometry = {.in_channels = 4, .out_channels = 4, .kernel_h = 3, .kernel_w = 3, .pad = 1},
                         .b = 0,
