@@ -77,17 +77,31 @@ class Checks(unittest.TestCase):
         self.assert_fails(check, 'docs/x.md', 'In `src/core/missing.h`.\n', 'there is no src/core/missing.h')
         self.assert_fails(check, 'README.md', '```sh\nmake everything\n```\n', 'no test runs this command')
 
-    def test_readme_commands(self):
-        def run(exit_code):
+    def test_flags(self):
+        check = check_docs.check
+        declaration = {'include/diptych/d.h': GOOD['include/diptych/d.h'] + 'Field{.name = "lock_image"}\n'}
+        good = ('Say `--lock-image N` or `--help`; `mpirun --bind-to none`.\n'
+                '```bash\nmpirun --bind-to none diptych train --lock-image\n```\n')
+        self.assertEqual(self.check(check, files={**declaration, 'docs/x.md': good}), [])
+        self.assert_fails(check, 'docs/x.md', 'Say `--lock-image N`.\n', 'no command has a flag --lock-image')
+        self.assert_fails(check, 'docs/x.md', '```bash\nx | build/diptych train \\\n  --lock\n```\n', 'a flag --lock')
+
+    def test_commands(self):
+        def run(exit_code, *names, **files):
             def check(root):
                 program = root / 'build' / 'diptych'
                 program.parent.mkdir()
                 program.write_text(f'#!/bin/sh\ntest "$1" = classify || exit 9\nexit {exit_code}\n')
                 program.chmod(0o755)
-                return list(check_docs.run_commands(root, program.parent))
-            return self.check(check)
+                return check_docs.run(root, program.parent, names)
+            return self.check(check, files={f'{name}.md': text for name, text in files.items()})
         self.assertEqual(run(0), [])
         self.assertIn('exit code 3: build/diptych classify', run(3)[0])
+        # Every command of another document, each after what comes before it; other blocks are not run.
+        document = '```sh\ndiptych classify > x\ntest -e x\n```\n```bash\nfalse\n```\n'
+        self.assertEqual(run(0, 'guide.md', guide=document), [])
+        self.assertIn('exit code 1: test -e y', run(0, 'guide.md', guide=document.replace('-e x', '-e y'))[0])
+        self.assertIn('no command to run', run(0, 'guide.md', guide='```bash\nfalse\n```\n')[0])
 
     def test_tests(self):
         def check(listing):
