@@ -40,6 +40,13 @@ void* operator new(size_t bytes) {
 void* operator new[](size_t bytes) {
   return CountedAllocation(bytes, __builtin_return_address(0));
 }
+// All forms, since what a sanitizer allocates in one that is left out must not come back to std::free.
+void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
+  return CountedAllocation(bytes, __builtin_return_address(0));
+}
+void* operator new[](size_t bytes, const std::nothrow_t&) noexcept {
+  return CountedAllocation(bytes, __builtin_return_address(0));
+}
 void operator delete(void* memory) noexcept {
   std::free(memory);
 }
@@ -50,6 +57,12 @@ void operator delete(void* memory, size_t) noexcept {
   std::free(memory);
 }
 void operator delete[](void* memory, size_t) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, const std::nothrow_t&) noexcept {
+  std::free(memory);
+}
+void operator delete[](void* memory, const std::nothrow_t&) noexcept {
   std::free(memory);
 }
 
