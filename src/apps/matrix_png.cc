@@ -63,11 +63,11 @@ int LongestCaption(const MatrixSide& side) {
   return std::min(width, kMaxCaption);
 }
 
-Layout Plan(const SimilarityMatrix& matrix) {
+Layout Plan(const SimilarityMatrix& matrix, int extent) {
   const int n = static_cast<int>(matrix.a.names.size()), m = static_cast<int>(matrix.b.names.size());
   Layout layout;
   // As large as the thumbnails for a few rows, never less than a line of text.
-  layout.cell = std::clamp(1600 / std::max(n, m), Canvas::kTextHeight + 2, 96);
+  layout.cell = std::clamp(extent / std::max(n, m), Canvas::kTextHeight + 2, 96);
   const auto side = [&](const MatrixSide& s, int caption) {
     return kMargin + caption + kGap + (HasThumbnails(s) ? layout.cell + kGap : 0);
   };
@@ -114,6 +114,7 @@ void DrawSides(Canvas& canvas, const SimilarityMatrix& matrix, const Layout& lay
 void DrawScale(Canvas& canvas, const Layout& layout, int columns, std::pair<float, float> range) {
   const int x = layout.left + columns * layout.cell + 3 * kGap;
   const int height = layout.height - kMargin - layout.top;
+  canvas.Text({x, layout.top - Canvas::kTextHeight - kGap}, "cosine", kInk);
   for (int y = 0; y < height; ++y) {
     canvas.Fill({x, layout.top + y, kScaleWidth, 1}, ColorOf(1.0 - static_cast<double>(y) / (height - 1)));
   }
@@ -131,18 +132,18 @@ void DrawScale(Canvas& canvas, const Layout& layout, int columns, std::pair<floa
 
 }  // namespace
 
-Result<std::string> MatrixPng(const SimilarityMatrix& matrix, const std::string& path) {
+Result<std::string> MatrixPng(const SimilarityMatrix& matrix, int extent, const std::string& where) {
   const size_t n = matrix.a.names.size(), m = matrix.b.names.size();
-  if (n == 0 || m == 0) return NotFound(path, "there is nothing to draw");
+  if (n == 0 || m == 0) return NotFound(where, "there is nothing to draw");
   if (n > kMaxDrawn || m > kMaxDrawn) {
-    return LimitExceeded(path, fmt::format("a matrix of {} x {} is too large to draw", n, m),
+    return LimitExceeded(where, fmt::format("a matrix of {} x {} is too large to draw", n, m),
                          "give a name that ends in .npy");
   }
   const auto [low, high] = std::minmax_element(matrix.cosine.begin(), matrix.cosine.end());
   std::pair<float, float> range{*low, *high};
   if (range.second - range.first < 1e-3f) range = {range.first - 0.05f, range.second + 0.05f};
 
-  const Layout layout = Plan(matrix);
+  const Layout layout = Plan(matrix, extent);
   Canvas canvas(layout.width, layout.height, kPaper);
   const bool values = Canvas::TextWidth("-0.00") + 4 <= layout.cell;
   for (size_t i = 0; i < n; ++i) {
@@ -165,7 +166,8 @@ Result<std::string> MatrixPng(const SimilarityMatrix& matrix, const std::string&
 }
 
 Status DrawMatrix(const SimilarityMatrix& matrix, const std::string& path) {
-  ASSIGN_OR_RETURN(const std::string bytes, MatrixPng(matrix, path));
+  constexpr int kExtent = 1600;
+  ASSIGN_OR_RETURN(const std::string bytes, MatrixPng(matrix, kExtent, path));
   return WriteFileAtomically(path, bytes);
 }
 

@@ -10,9 +10,10 @@
 namespace diptych {
 
 /// -> a PNG's bytes. Colours run from the smallest to the greatest value of the matrix, with a scale beside it; values
-/// stand in the cells where they fit. `where` is for messages. Errors: more than 500 rows or columns, nothing that
-/// could be drawn.
-Result<std::string> MatrixPng(const SimilarityMatrix& matrix, const std::string& where);
+/// stand in the cells where they fit. `extent` is about how many pixels all cells together may take on their longer
+/// side (a cell has 18 to 96); `where` is for messages. Errors: more than 500 rows or columns, nothing that could be
+/// drawn.
+Result<std::string> MatrixPng(const SimilarityMatrix& matrix, int extent, const std::string& where);
 
 /// The same into a file. Errors: it cannot be written.
 Status DrawMatrix(const SimilarityMatrix& matrix, const std::string& path);

@@ -27,6 +27,7 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 constexpr char kState[] = "training_state.safetensors";
+constexpr int kReportMatrix = 720;  // pixels: with its captions it is drawn as it is, not scaled to the page's width
 
 Container LayoutOf(const TrainOptions& options) {
   return options.output.layout == "hf" ? Container::kHuggingFace : Container::kOpenClip;
@@ -368,7 +369,7 @@ class TrainRun {
     if (validation_ && !validation_->empty()) {
       const std::unique_ptr<Clip> clip = trainer_->Snapshot();
       ASSIGN_OR_RETURN(const SimilarityMatrix sample, validation_->Sample(*clip));
-      ASSIGN_OR_RETURN(report.matrix_png, MatrixPng(sample, Path("report.html")));
+      ASSIGN_OR_RETURN(report.matrix_png, MatrixPng(sample, kReportMatrix, Path("report.html")));
       report.matrix_caption = "Cosine similarity of a few pairs of the validation data; right pairs on the diagonal.";
     }
     return WriteFileAtomically(Path("report.html"), TrainReportHtml(report));

@@ -23,10 +23,12 @@ constexpr const char* kStyle = R"(
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 2rem auto;
        max-width: 1000px; padding: 0 1rem; }
 h1 { font-size: 1.5rem; margin-bottom: .2rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
-.plots { display: flex; flex-wrap: wrap; gap: 16px; }
-figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 10px; }
+.plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(440px, 100%), 1fr)); gap: 16px; }
+figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 10px;
+         display: flex; flex-direction: column; justify-content: space-between; }
 figcaption { font-weight: 600; margin-bottom: 4px; }
-figcaption span { font-weight: 400; color: var(--soft); margin-left: .8em; font-size: .9em; }
+figcaption span { font-weight: 400; color: var(--soft); margin-right: 1em; font-size: .9em; display: inline-block; }
+svg { width: 100%; height: auto; }
 svg text { fill: var(--soft); font-size: 11px; } svg .grid { stroke: var(--line); }
 table { border-collapse: collapse; } td { padding: 2px 18px 2px 0; vertical-align: top; }
 td:first-child { color: var(--soft); } td { font-variant-numeric: tabular-nums; }
@@ -93,9 +95,9 @@ Curve Smooth(const Curve& curve) {
   return smooth;
 }
 
-// Round numbers between low and high, about four of them.
-std::vector<double> Ticks(double low, double high) {
-  const double rough = (high - low) / 4, power = std::pow(10, std::floor(std::log10(rough)));
+// Round numbers between low and high, about four of them, no closer to each other than `closest`.
+std::vector<double> Ticks(double low, double high, double closest = 0) {
+  const double rough = std::max((high - low) / 4, closest), power = std::pow(10, std::floor(std::log10(rough)));
   double step = power;
   for (const double factor : {1.0, 2.0, 5.0, 10.0}) {
     step = factor * power;
@@ -153,18 +155,18 @@ std::string PlotSvg(const Plot& plot) {
   for (const Line& line : plot.lines) frame.Include(line.points);
   frame.Widen();
   std::string svg =
-      fmt::format("<svg viewBox=\"0 0 {} {}\" width=\"{}\" height=\"{}\" role=\"img\" aria-label=\"{}\">\n", kWidth,
-                  kHeight, kWidth, kHeight, Escape(plot.title));
+      fmt::format("<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">\n", kWidth, kHeight, Escape(plot.title));
   for (const double tick : Ticks(frame.low, frame.high)) {
     const double y = frame.Y(tick);
     svg += fmt::format("<line class=\"grid\" x1=\"{}\" x2=\"{}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/>\n", kLeft,
                        kWidth - kRight, y, y);
     svg += fmt::format("<text x=\"{}\" y=\"{:.1f}\" text-anchor=\"end\">{:.4g}</text>\n", kLeft - 6, y + 4, tick);
   }
-  for (const double tick : Ticks(frame.first, frame.last)) {
+  for (const double tick : Ticks(frame.first, frame.last, /*closest=*/1)) {
     svg += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{:.6g}</text>\n", frame.X(tick), kHeight - 8,
                        tick);
   }
+  svg += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"end\">step</text>\n", kLeft - 20, kHeight - 8);
   size_t color = 0;
   for (const Line& line : plot.lines) {
     svg += Polyline(frame, line, kColors[color % std::size(kColors)]);
@@ -179,10 +181,14 @@ std::string Figure(const Plot& plot) {
   for (const Line& line : plot.lines) {
     if (line.faint) continue;
     const double last = line.points.empty() ? 0 : line.points.back().second;
-    legend += fmt::format("<span><b style=\"color:{}\">&#9632;</b> {} {:.4g}</span>",
-                          kColors[color++ % std::size(kColors)], Escape(line.label), last);
+    const char* line_color = kColors[color++ % std::size(kColors)];
+    const std::string key = line.label.empty() ? "at the end"
+                                               : fmt::format("<b style=\"color:{}\">&#9632;</b> {}", line_color,
+                                                             Escape(line.label));
+    legend += fmt::format("<span>{} {:.4g}</span>", key, last);
   }
-  return fmt::format("<figure><figcaption>{}{}</figcaption>\n{}</figure>\n", Escape(plot.title), legend, PlotSvg(plot));
+  return fmt::format("<figure><figcaption>{}<br>{}</figcaption>\n{}</figure>\n", Escape(plot.title), legend,
+                     PlotSvg(plot));
 }
 
 // The metrics whose names begin with `prefix`, labelled by what follows.
