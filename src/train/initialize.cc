@@ -98,7 +98,8 @@ Rule ResNetRule(const std::string& name, const Shape& shape, const Visited& befo
     return name.ends_with("weight") ? Normal(std::pow(FanIn(shape), -0.5)) : TorchDefault(before.fan_in);
   }
   if (shape.rank() == 4) return TorchDefault(FanIn(shape));
-  if (name.ends_with("bn3.weight")) return Constant(0);  // each block starts as its shortcut
+  // Each block starts as its shortcut. The stem has a bn3 too, and no shortcut.
+  if (Contains(name, ".layer") && name.ends_with("bn3.weight")) return Constant(0);
   return Constant(name.ends_with("weight") || name.ends_with("running_var") ? 1 : 0);  // batch norms
 }
 
