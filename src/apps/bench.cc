@@ -137,7 +137,7 @@ double PeakMemoryMegabytes() {
 Result<BenchResult> Bench(const Clip& clip, const BenchOptions& options, const Runtime& runtime) {
   BenchResult result;
   result.runtime = kernels::RuntimeDescription();
-  result.precision = "fp32";
+  result.precision = NameOf(clip.precision());
   result.threads = runtime.threads;
   result.batch = options.batch;
   Context context(runtime.threads);
@@ -165,6 +165,9 @@ Result<BenchResult> Bench(const Clip& clip, const BenchOptions& options, const R
     result.matmul_peaks_gflops.emplace_back(peak.precision, peak.gflops);
   }
   result.matmul_peak_gflops = result.matmul_peaks_gflops[0].second;
+  for (const auto& [name, gflops] : result.matmul_peaks_gflops) {
+    if (name == result.precision) result.matmul_peak_gflops = gflops;
+  }
   result.image_gflop = 1e-9 * clip.image_plan().info().flops;
   result.fraction_of_peak = result.images_per_s * result.image_gflop / result.matmul_peak_gflops;
   return result;

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "apps/precision.h"
 #include "core/threads.h"
 
 namespace diptych {
@@ -14,10 +15,15 @@ std::string ModelName(const std::string& asked) {
 }
 
 Result<std::unique_ptr<Clip>> LoadModel(const ModelOptions& options, const LoadOptions& load) {
-  if (options.precision != "fp32") {
-    return InvalidArgument("precision", "\"" + options.precision + "\" is not known", "this version computes in fp32");
+  if (options.precision == "auto") return LoadInBestPrecision(ModelName(options.model), load);
+  const std::optional<Precision> precision = PrecisionNamed(options.precision);
+  if (!precision) {
+    return InvalidArgument("precision", "\"" + options.precision + "\" is not known",
+                           "choose fp32, bf16, int8 or auto");
   }
-  return Clip::Load(ModelName(options.model), load);
+  LoadOptions with = load;
+  with.precision = *precision;
+  return Clip::Load(ModelName(options.model), with);
 }
 
 int ThreadCount(const ModelOptions& options) {

@@ -1,5 +1,6 @@
 #include "cli/session.h"
 
+#include <cstdio>
 #include <utility>
 
 #include "cli/download_view.h"
@@ -15,7 +16,12 @@ Fetcher MakeFetcher(const InputOptions& options) {
 
 Result<std::unique_ptr<Clip>> OpenModel(const ModelOptions& options, LoadOptions load) {
   load.resolve = WithDownloadView(load.resolve);
-  return LoadModel(options, load);
+  Result<std::unique_ptr<Clip>> clip = LoadModel(options, load);
+  if (clip.ok() && options.precision == "auto") {
+    const Fact& fact = (*clip)->config().facts.back();
+    std::fprintf(stderr, "precision: %s (%s)\n", fact.value.c_str(), fact.source.c_str());
+  }
+  return clip;
 }
 
 Result<PictureSession> StartPictures(const char* command, const PictureFlags& flags, const LoadOptions& load) {

@@ -73,6 +73,7 @@ Result<std::unique_ptr<Clip>> Clip::Load(const std::string& name, const LoadOpti
   ASSIGN_OR_RETURN(const ResolvedModel resolved, ResolveModel(name, options.resolve));
   ASSIGN_OR_RETURN(ClipConfig config, LoadClipConfig(resolved.folder));
   AddTableFacts(resolved, config);
+  config.facts.push_back({"precision", NameOf(options.precision), options.precision_source});
   const auto model = std::make_shared<ClipModel>(MakeClipModel(config));
   RETURN_IF_ERROR(BindWeights(*model));
   std::unique_ptr<Clip> clip(new Clip(model, options.precision));

@@ -20,6 +20,7 @@ namespace diptych {
 
 struct LoadOptions {
   kernels::Precision precision = kernels::Precision::kF32;
+  std::string precision_source = "asked for";  // of that choice, among the configuration's facts
   ResolveOptions resolve;
   /// Towers that will be used for certain: their plans are made while loading, beside each other and the tokenizer.
   bool prepare_image = false;
@@ -40,6 +41,7 @@ class Clip {
 
   const ClipConfig& config() const { return model_->config; }
   const Tokenizer& tokenizer() const { return *model_->tokenizer; }
+  kernels::Precision precision() const { return precision_; }
   int embed_dim() const { return config().embed_dim; }
   float logit_scale() const { return logit_scale_; }  // exp() already taken
   float logit_bias() const { return logit_bias_; }    // 0 where the model has none

@@ -32,12 +32,14 @@ TEST_P(Allocation, TheCounterCounts) {
 TEST_P(Allocation, Linear) {
   const std::vector<float> w = Random(96 * 64, 1), x = Random(300 * 64, 2), bias = Random(96, 3);
   std::vector<float> y(300 * 96);
-  const PackedWeight packed = PackLinear(View(w, {96, 64}), WeightOrder::kOutIn);
-  for (const int64_t m : {1, 50, 300}) {
-    const auto run = [&] {
-      Linear(context_, x.data(), m, packed, {bias.data(), y.data(), Activation::kGelu}, y.data());
-    };
-    EXPECT_EQ(AllocationsOf(context_, run), 0) << m;
+  for (const Precision precision : kPrecisions) {
+    const PackedWeight packed = PackLinear(View(w, {96, 64}), WeightOrder::kOutIn, precision);
+    for (const int64_t m : {1, 50, 300}) {
+      const auto run = [&] {
+        Linear(context_, x.data(), m, packed, {bias.data(), y.data(), Activation::kGelu}, y.data());
+      };
+      EXPECT_EQ(AllocationsOf(context_, run), 0) << NameOf(precision) << " " << m;
+    }
   }
 }
 

@@ -27,7 +27,7 @@ PlanPrimitive ConvolutionPlanner(const ConvGeometry& g) {
 
 }  // namespace
 
-PackedWeight PackConv(TensorView w, const ConvGeometry& g, const float* scale, Precision) {
+PackedWeight PackConv(TensorView w, const ConvGeometry& g, const float* scale, Precision precision) {
   const Shape shape{g.out_channels, g.in_channels / g.groups, g.kernel_h, g.kernel_w};
   CHECK_EQ(w.shape(), shape);
   Tensor copy;
@@ -45,8 +45,7 @@ PackedWeight PackConv(TensorView w, const ConvGeometry& g, const float* scale, P
     floats = copy.data<float>();
   }
   if (IsPointwise(g)) {
-    const Product product = FasterProduct(g.out_channels, g.in_channels);
-    return PackProduct(floats, g.out_channels, g.in_channels, WeightOrder::kOutIn, product);
+    return PackMatrix(floats, g.out_channels, g.in_channels, WeightOrder::kOutIn, precision);
   }
   const memory plain(PlainWeight(g), Engine(), const_cast<float*>(floats));
   constexpr int kNominalSide = 28;  // the layout is asked for at this size; others nearly always want the same
@@ -65,7 +64,7 @@ void Conv(Context& context, const float* x, int64_t b, int h, int w, const Packe
   CHECK(out_h > 0 && out_w > 0) << " a map of " << h << " x " << w << " is smaller than the kernel " << g.kernel_h
                                 << " x " << g.kernel_w << " with padding " << g.pad;
   if (b == 0) return;
-  if (IsPointwise(g)) return RunProduct(context, x, b * h * w, weight, epilogue, y);
+  if (IsPointwise(g)) return Linear(context, x, b * h * w, weight, epilogue, y);
   const size_t size = static_cast<size_t>(b) * out_h * out_w * g.out_channels;
   impl.primitives->Run(context, {.b = b, .h = h, .w = w}, x, epilogue, {y, size});
 }

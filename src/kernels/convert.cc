@@ -9,6 +9,7 @@
 #define HWY_TARGET_INCLUDE "kernels/convert.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "kernels/brain_inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace diptych::kernels::HWY_NAMESPACE {
@@ -76,18 +77,6 @@ void BrainsToFloats(const uint8_t* x, int64_t n, float* y) {
 
 void DoublesToFloats(const uint8_t* x, int64_t n, float* y) {
   for (int64_t i = 0; i < n; ++i) y[i] = static_cast<float>(LoadScalar<double>(x + 8 * i));
-}
-
-// The bits of a value with those of bf16 rounded, as FloatToBFloat16: half a unit is added, one less where the last
-// kept bit is even. NaN gets its quiet bit. The lower 16 bits are meaningless.
-template <class D, class V>
-HWY_INLINE hn::Vec<hn::RebindToUnsigned<D>> RoundedBits(D, V value) {
-  const hn::RebindToUnsigned<D> du;
-  const auto bits = hn::BitCast(du, value);
-  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1u));
-  const auto rounded = hn::Add(hn::Add(bits, hn::Set(du, 0x7fffu)), odd);
-  const auto quiet = hn::Or(bits, hn::Set(du, 0x400000u));
-  return hn::IfThenElse(hn::RebindMask(du, hn::IsNaN(value)), quiet, rounded);
 }
 
 void RoundToBrains(const float* x, int64_t n, float* y) {

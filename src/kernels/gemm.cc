@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kernels/conv_descs.h"
+#include "kernels/narrow_gemm.h"
 #include "kernels/packed_weight_impl.h"
 #include "kernels/product.h"
 
@@ -90,18 +91,45 @@ void RunProduct(Context& context, const float* x, int64_t m, const PackedWeight&
   }
 }
 
+PackedWeight PackMatrix(const float* w, int64_t n, int64_t k, WeightOrder order, Precision precision) {
+  precision = EffectivePrecision(precision);
+  if (precision == Precision::kF32) return PackProduct(w, n, k, order, FasterProduct(n, k));
+  auto impl = std::make_shared<PackedWeight::Impl>();
+  impl->geometry.in_channels = static_cast<int>(k);
+  impl->geometry.out_channels = static_cast<int>(n);
+  impl->narrow = std::make_unique<NarrowWeight>(PackNarrow(w, n, k, order, precision));
+  return PackedWeight(std::move(impl));
+}
+
 PackedWeight PackLinear(TensorView w, WeightOrder order, Precision precision) {
-  CHECK(precision == Precision::kF32) << " inference in another precision";
   CHECK_EQ(w.shape().rank(), 2);
   const bool out_in = order == WeightOrder::kOutIn;
-  const int64_t n = w.shape()[out_in ? 0 : 1], k = w.shape()[out_in ? 1 : 0];
   Tensor copy;
-  return PackProduct(AsFloats(w, copy), n, k, order, FasterProduct(n, k));
+  return PackMatrix(AsFloats(w, copy), w.shape()[out_in ? 0 : 1], w.shape()[out_in ? 1 : 0], order, precision);
+}
+
+Precision InputType(const PackedWeight& w) {
+  return w.impl().narrow == nullptr ? Precision::kF32 : w.impl().narrow->precision;
 }
 
 void Linear(Context& context, const float* x, int64_t m, const PackedWeight& w, const Epilogue& epilogue, float* y) {
-  CHECK(IsPointwise(w.impl().geometry)) << " the weight of a convolution";
-  if (m > 0) RunProduct(context, x, m, w, epilogue, y);
+  const PackedWeight::Impl& impl = w.impl();
+  CHECK(IsPointwise(impl.geometry)) << " the weight of a convolution";
+  if (m == 0) return;
+  if (impl.narrow == nullptr) return RunProduct(context, x, m, w, epilogue, y);
+  const Arena::Scope scope(context.arena());
+  const Rows rows = RowsOf(context, x, m, impl.narrow->k, impl.narrow->precision);
+  NarrowLinear(context, rows, m, *impl.narrow, epilogue, FloatRows(y, impl.narrow->n));
+}
+
+void Linear(Context& context, const Rows& x, int64_t m, const PackedWeight& w, const Epilogue& epilogue,
+            const MutableRows& y) {
+  const PackedWeight::Impl& impl = w.impl();
+  CHECK(x.type == InputType(w));
+  if (m == 0) return;
+  if (impl.narrow != nullptr) return NarrowLinear(context, x, m, *impl.narrow, epilogue, y);
+  CHECK(y.type == Precision::kF32);
+  RunProduct(context, reinterpret_cast<const float*>(x.data), m, w, epilogue, y.floats());
 }
 
 }  // namespace diptych::kernels

@@ -85,28 +85,6 @@ const Entry& EntryOf(const Key& key) {
   return entry;
 }
 
-// The library's view of our memory. Its C interface: the C++ one allocates on our side.
-class Memory {
- public:
-  Memory(const memory::desc& desc, const void* data) {
-    CHECK_EQ(dnnl_memory_create(&memory_, desc.get(), Engine().get(), const_cast<void*>(data)), dnnl_success);
-  }
-  ~Memory() { dnnl_memory_destroy(memory_); }
-  Memory(const Memory&) = delete;
-  Memory& operator=(const Memory&) = delete;
-
-  dnnl_memory_t get() const { return memory_; }
-
- private:
-  dnnl_memory_t memory_ = nullptr;
-};
-
-void Execute(const dnnl::primitive& primitive, std::span<const dnnl_exec_arg_t> args) {
-  thread_local dnnl::stream stream(Engine());
-  CHECK_EQ(dnnl_primitive_execute(primitive.get(), stream.get(), static_cast<int>(args.size()), args.data()),
-           dnnl_success);
-}
-
 // Row counts change from step to step where texts have no padding, and each count would be a primitive of its own.
 // They are rounded up to at most 16 sizes an octave, by less than 7 %.
 int64_t PaddedRows(int64_t rows) {
@@ -138,14 +116,14 @@ const void* Operand(Context& context, const float* x, int64_t rows, int64_t padd
 
 void Run(Context& context, const Entry& entry, const void* a, const float* b, const float* bias, float* c) {
   const Arena::Scope scope(context.arena());
-  const Memory memory_a(entry.a, a), memory_c(entry.c, c), memory_bias(entry.bias, bias), plain_b(entry.plain_b, b);
+  const MemoryView memory_a(entry.a, a), memory_c(entry.c, c), memory_bias(entry.bias, bias), plain_b(entry.plain_b, b);
   const void* packed = b;
   if (entry.pack_b) packed = context.arena().AllocateBytes(entry.b.get_size());
-  const Memory memory_b(entry.b, packed);
+  const MemoryView memory_b(entry.b, packed);
   if (entry.pack_b)
     Execute(entry.pack_b,
             std::array<dnnl_exec_arg_t, 2>{{{DNNL_ARG_SRC, plain_b.get()}, {DNNL_ARG_DST, memory_b.get()}}});
-  const Memory scratch(entry.scratch, context.arena().AllocateBytes(entry.scratch.get_size()));
+  const MemoryView scratch(entry.scratch, context.arena().AllocateBytes(entry.scratch.get_size()));
   const std::array<dnnl_exec_arg_t, 5> args{{{DNNL_ARG_SRC, memory_a.get()},
                                              {DNNL_ARG_WEIGHTS, memory_b.get()},
                                              {DNNL_ARG_DST, memory_c.get()},

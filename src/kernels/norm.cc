@@ -230,6 +230,21 @@ void LayerNorm(Context& context, const float* x, int64_t m, int64_t d, const Lay
   });
 }
 
+void LayerNorm(Context& context, const float* x, int64_t m, const LayerNormParams& params, const MutableRows& y) {
+  if (y.type == Precision::kF32) return LayerNorm(context, x, m, y.k, params, y.floats());
+  const int64_t d = y.k;
+  const Arena::Scope scope(context.arena());
+  float* normed = context.arena().Allocate<float>(context.threads() * kRowUnit * d);  // some rows of each thread
+  ParallelForRanked(context, m, kRowUnit, [&](int64_t begin, int64_t end, int rank) {
+    float* own = normed + rank * kRowUnit * d;
+    for (int64_t row = begin; row < end; row += kRowUnit) {
+      const int64_t rows = std::min(kRowUnit, end - row);
+      HWY_DYNAMIC_DISPATCH(NormalizeRows)(x + row * d, rows, d, params, own, {nullptr, nullptr});
+      ConvertRows(own, rows, y, row);
+    }
+  });
+}
+
 void LayerNormBackward(Context& context, const LayerNormBackwardArgs& args, float* dx,
                        const LayerNormGradients& gradients) {
   CHECK_GT(args.d, 0);

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "core/context.h"
+#include "kernels/rows.h"
 
 namespace diptych::kernels {
 
@@ -16,6 +17,8 @@ struct LayerNormParams {
   float eps;
 };
 void LayerNorm(Context& context, const float* x, int64_t m, int64_t d, const LayerNormParams& params, float* y);
+/// The same into rows of any type.
+void LayerNorm(Context& context, const float* x, int64_t m, const LayerNormParams& params, const MutableRows& y);
 
 /// What LayerNorm's backward pass needs of the forward pass, beside x.
 struct LayerNormStatistics {

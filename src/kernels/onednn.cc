@@ -53,6 +53,12 @@ void Reorder(const dnnl::memory& x, const dnnl::memory& y) {
   });
 }
 
+void Execute(const dnnl::primitive& primitive, std::span<const dnnl_exec_arg_t> args) {
+  thread_local dnnl::stream stream(Engine());
+  CHECK_EQ(dnnl_primitive_execute(primitive.get(), stream.get(), static_cast<int>(args.size()), args.data()),
+           dnnl_success);
+}
+
 void RegisterImplementation(const char* name) {
   Registry& registry = TheRegistry();
   const std::lock_guard lock(registry.mutex);

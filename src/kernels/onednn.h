@@ -35,6 +35,25 @@ class ScopedTeam {
 /// `y` receives `x` (both of the same dims) in y's layout, on the calling thread alone.
 void Reorder(const dnnl::memory& x, const dnnl::memory& y);
 
+/// The library's view of memory of ours. Made by its C interface: the C++ one allocates on our side.
+class MemoryView {
+ public:
+  MemoryView(const dnnl::memory::desc& desc, const void* data) {
+    CHECK_EQ(dnnl_memory_create(&memory_, desc.get(), Engine().get(), const_cast<void*>(data)), dnnl_success);
+  }
+  ~MemoryView() { dnnl_memory_destroy(memory_); }
+  MemoryView(const MemoryView&) = delete;
+  MemoryView& operator=(const MemoryView&) = delete;
+
+  dnnl_memory_t get() const { return memory_; }
+
+ private:
+  dnnl_memory_t memory_ = nullptr;
+};
+
+/// Runs a primitive on the calling thread's stream.
+void Execute(const dnnl::primitive& primitive, std::span<const dnnl_exec_arg_t> args);
+
 /// Adds to what ImplementationsInUse() answers.
 void RegisterImplementation(const char* name);
 

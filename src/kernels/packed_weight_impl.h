@@ -6,6 +6,7 @@
 
 #include "kernels/block_gemm.h"
 #include "kernels/conv.h"
+#include "kernels/narrow_gemm.h"
 #include "kernels/onednn.h"
 #include "kernels/packed_weight.h"
 
@@ -14,6 +15,7 @@ namespace diptych::kernels {
 struct PackedWeight::Impl {
   ConvGeometry geometry;                                 // of a linear layer: pointwise, K to N channels
   BlockWeight blocks;                                    // where our own product computes it
+  std::unique_ptr<const NarrowWeight> narrow;            // where it is packed narrower than fp32
   std::unique_ptr<const WeightedPrimitives> primitives;  // otherwise
 };
 

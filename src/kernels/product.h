@@ -18,6 +18,9 @@ Product FasterProduct(int64_t n, int64_t k);
 /// Packs `w` for it, as a linear layer or a pointwise convolution.
 PackedWeight PackProduct(const float* w, int64_t n, int64_t k, WeightOrder order, Product product);
 
+/// Packs `w` for the fastest product of a precision.
+PackedWeight PackMatrix(const float* w, int64_t n, int64_t k, WeightOrder order, Precision precision);
+
 /// The product of m rows with what PackProduct packed.
 void RunProduct(Context& context, const float* x, int64_t m, const PackedWeight& w, const Epilogue& epilogue, float* y);
 

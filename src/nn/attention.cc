@@ -33,11 +33,12 @@ kernels::AttentionInput InputOf(const AttentionCache& cache, int64_t d) {
 int64_t Sequences::Rows() const { return std::accumulate(lengths.begin(), lengths.end(), int64_t{0}); }
 
 // Keys and values of x, and, prepared for all queries, those as well. The rows live in the caller's arena scope.
-kernels::AttentionInput AttentionPlan::Project(Context& context, const float* x, const Sequences& sequences) const {
+kernels::AttentionInput AttentionPlan::Project(Context& context, const kernels::Rows& x,
+                                               const Sequences& sequences) const {
   const int64_t m = sequences.Rows(), d = config.width, width = KeptWidth();
   float* rows = context.arena().Allocate<float>(m * width);  // (M, 3D) of q, k, v, or (M, 2D) of k, v
   const bool fused = qkv.out != 0;
-  (fused ? qkv : kv).Forward(context, x, m, rows);
+  (fused ? qkv : kv).Forward(context, x, m, rows, {});
   if (sequences.keep != nullptr) std::copy_n(rows, m * width, sequences.keep);
   const int64_t key = fused ? d : 0;  // where a row's key begins
   kernels::AttentionInput input{.q = fused ? rows : nullptr,
@@ -54,14 +55,14 @@ kernels::AttentionInput AttentionPlan::Project(Context& context, const float* x,
   return input;
 }
 
-void AttentionPlan::Forward(Context& context, const float* x, const Sequences& sequences, const float* residual,
-                            float* y) const {
+void AttentionPlan::Forward(Context& context, const kernels::Rows& x, const Sequences& sequences,
+                            const float* residual, float* y) const {
   const int64_t m = sequences.Rows(), d = config.width;
   const Arena::Scope scope(context.arena());
   kernels::AttentionInput input = Project(context, x, sequences);
   if (input.q == nullptr) {
     float* queries = context.arena().Allocate<float>(m * d);  // (M, D)
-    q.Forward(context, x, m, queries);
+    q.Forward(context, x, m, queries, {});
     input.q = queries;
     input.q_stride = d;
   }
@@ -70,8 +71,8 @@ void AttentionPlan::Forward(Context& context, const float* x, const Sequences& s
   out.Forward(context, mixed, m, y, {.residual = residual});
 }
 
-void AttentionPlan::ForwardPooled(Context& context, const float* x, const Sequences& sequences, const float* x_q,
-                                  const float* residual, float* y) const {
+void AttentionPlan::ForwardPooled(Context& context, const kernels::Rows& x, const Sequences& sequences,
+                                  const kernels::Rows& x_q, const float* residual, float* y) const {
   CHECK(!kv.w.empty()) << " prepared for all queries";
   const int64_t b = static_cast<int64_t>(sequences.lengths.size()), d = config.width;
   const Arena::Scope scope(context.arena());
@@ -80,7 +81,7 @@ void AttentionPlan::ForwardPooled(Context& context, const float* x, const Sequen
   float* mixed = context.arena().Allocate<float>(b * d);    // (B, D)
   int32_t* ones = context.arena().Allocate<int32_t>(b);
   std::fill_n(ones, b, 1);
-  q.Forward(context, x_q, b, queries);
+  q.Forward(context, x_q, b, queries, {});
   input.q = queries;
   input.q_stride = d;
   input.q_lengths = {ones, sequences.lengths.size()};

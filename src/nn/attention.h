@@ -40,18 +40,22 @@ struct AttentionPlan {
 
   /// Every row attends, whatever it was prepared for: x (M, D) -> y (M, D) = out(attention(x)) + residual, which may be
   /// null or y.
-  void Forward(Context& context, const float* x, const Sequences& sequences, const float* residual, float* y) const;
+  void Forward(Context& context, const kernels::Rows& x, const Sequences& sequences, const float* residual,
+               float* y) const;
 
   /// One query for each sequence. x (M, D) gives the keys and values, x_q (B, D) the queries -> y (B, D), with
   /// residual (B, D). REQUIRES: prepared for pooled queries; not causal, or each query the last row of its sequence.
-  void ForwardPooled(Context& context, const float* x, const Sequences& sequences, const float* x_q,
+  void ForwardPooled(Context& context, const kernels::Rows& x, const Sequences& sequences, const kernels::Rows& x_q,
                      const float* residual, float* y) const;
+
+  /// Of x and x_q.
+  kernels::Precision InputType() const { return out.InputType(); }
 
   /// Width of the rows that `keep` receives and `prefix` gives: the plan's own projection, keys and values among it.
   int64_t KeptWidth() const { return qkv.out != 0 ? qkv.out : kv.out; }
 
  private:
-  kernels::AttentionInput Project(Context& context, const float* x, const Sequences& sequences) const;
+  kernels::AttentionInput Project(Context& context, const kernels::Rows& x, const Sequences& sequences) const;
 };
 
 /// The rows of a training pass: sequences packed one after the other, M rows in all.

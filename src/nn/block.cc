@@ -5,16 +5,17 @@
 namespace diptych::nn {
 
 void BlockPlan::Forward(Context& context, const Sequences& sequences, float* x) const {
-  const int64_t m = sequences.Rows();
+  const int64_t m = sequences.Rows(), d = config.width;
+  Arena& arena = context.arena();
+  const Arena::Scope scope(arena);
   if (config.post_norm) {
-    attention.Forward(context, x, sequences, x, x);
+    attention.Forward(context, kernels::RowsOf(context, x, m, d, attention.InputType()), sequences, x, x);
     norm1.Forward(context, x, m, x);
     mlp.Forward(context, x, m, x, x);
     norm2.Forward(context, x, m, x);
     return;
   }
-  const Arena::Scope scope(context.arena());
-  float* normed = context.arena().Allocate<float>(m * config.width);  // (M, D)
+  const kernels::MutableRows normed = kernels::AllocateRows(arena, attention.InputType(), m, d);  // (M, D)
   norm1.Forward(context, x, m, normed);
   attention.Forward(context, normed, sequences, x, x);
   norm2.Forward(context, x, m, normed);
@@ -27,14 +28,13 @@ void BlockPlan::ForwardPooled(Context& context, const Sequences& sequences, std:
   const int64_t m = sequences.Rows(), d = config.width;
   const int64_t b = static_cast<int64_t>(sequences.lengths.size());
   CHECK_EQ(pooled_rows.size(), sequences.lengths.size());
-  const Arena::Scope scope(context.arena());
-  float* normed = context.arena().Allocate<float>(m * d);    // (M, D)
-  float* queries = context.arena().Allocate<float>(b * d);   // (B, D)
+  Arena& arena = context.arena();
+  const Arena::Scope scope(arena);
+  const kernels::MutableRows normed = kernels::AllocateRows(arena, attention.InputType(), m, d);   // (M, D)
+  const kernels::MutableRows queries = kernels::AllocateRows(arena, attention.InputType(), b, d);  // (B, D)
   norm1.Forward(context, x, m, normed);
-  for (int64_t i = 0; i < b; ++i) {
-    std::copy_n(normed + pooled_rows[i] * d, d, queries + i * d);
-    std::copy_n(x + pooled_rows[i] * d, d, y + i * d);
-  }
+  kernels::GatherRows(normed, pooled_rows, queries);
+  for (int64_t i = 0; i < b; ++i) std::copy_n(x + pooled_rows[i] * d, d, y + i * d);
   attention.ForwardPooled(context, normed, sequences, queries, y, y);
   norm2.Forward(context, y, b, queries);
   mlp.Forward(context, queries, b, y, y);

@@ -7,6 +7,10 @@ void LayerNormPlan::Forward(Context& context, const float* x, int64_t m, float* 
   kernels::LayerNorm(context, x, m, static_cast<int64_t>(gamma.size()), params, y);
 }
 
+void LayerNormPlan::Forward(Context& context, const float* x, int64_t m, const kernels::MutableRows& y) const {
+  kernels::LayerNorm(context, x, m, {.gamma = gamma.data(), .beta = beta.data(), .eps = eps}, y);
+}
+
 LayerNormCache LayerNorm::Allocate(Arena& arena, int64_t m) const {
   return {{.mean = arena.Allocate<float>(m), .inverse_deviation = arena.Allocate<float>(m)}};
 }

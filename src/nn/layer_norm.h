@@ -17,6 +17,8 @@ struct LayerNormPlan {
 
   /// x (M, D) -> y (M, D); y may be x.
   void Forward(Context& context, const float* x, int64_t m, float* y) const;
+  /// Into rows of any type.
+  void Forward(Context& context, const float* x, int64_t m, const kernels::MutableRows& y) const;
 };
 
 struct LayerNormCache {

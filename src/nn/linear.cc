@@ -16,10 +16,12 @@ OutputRange Resolve(const LinearConfig& config, const OutputRange& outputs) {
 }  // namespace
 
 void LinearPlan::Forward(Context& context, const float* x, int64_t m, float* y, const Options& options) const {
-  const kernels::Epilogue epilogue{.bias = b.empty() ? nullptr : b.data(),
-                                   .residual = options.residual,
-                                   .activation = options.activation};
-  kernels::Linear(context, x, m, w, epilogue, y);
+  kernels::Linear(context, x, m, w, EpilogueOf(options), y);
+}
+
+void LinearPlan::Forward(Context& context, const kernels::Rows& x, int64_t m, const kernels::MutableRows& y,
+                         const Options& options) const {
+  kernels::Linear(context, x, m, w, EpilogueOf(options), y);
 }
 
 Linear::Linear(const LinearConfig& config)

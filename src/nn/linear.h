@@ -28,6 +28,19 @@ struct LinearPlan {
   /// x (M, K) -> y (M, N).
   void Forward(Context& context, const float* x, int64_t m, float* y, const Options& options) const;
   void Forward(Context& context, const float* x, int64_t m, float* y) const { Forward(context, x, m, y, Options{}); }
+
+  /// The same for rows that have the type the weight takes. y: fp32, or the type of the layer that reads it.
+  void Forward(Context& context, const kernels::Rows& x, int64_t m, const kernels::MutableRows& y,
+               const Options& options) const;
+  void Forward(Context& context, const kernels::Rows& x, int64_t m, float* y, const Options& options) const {
+    Forward(context, x, m, kernels::FloatRows(y, out), options);
+  }
+  kernels::Precision InputType() const { return kernels::InputType(w); }
+
+ private:
+  kernels::Epilogue EpilogueOf(const Options& options) const {
+    return {.bias = b.empty() ? nullptr : b.data(), .residual = options.residual, .activation = options.activation};
+  }
 };
 
 struct LinearConfig {

@@ -4,7 +4,12 @@ namespace diptych::nn {
 
 void MlpPlan::Forward(Context& context, const float* x, int64_t m, const float* residual, float* y) const {
   const Arena::Scope scope(context.arena());
-  float* hidden = context.arena().Allocate<float>(m * fc1.out);  // (M, F)
+  Forward(context, kernels::RowsOf(context, x, m, fc2.out, fc1.InputType()), m, residual, y);
+}
+
+void MlpPlan::Forward(Context& context, const kernels::Rows& x, int64_t m, const float* residual, float* y) const {
+  const Arena::Scope scope(context.arena());
+  const kernels::MutableRows hidden = kernels::AllocateRows(context.arena(), fc2.InputType(), m, fc1.out);  // (M, F)
   fc1.Forward(context, x, m, hidden, {.activation = activation});
   fc2.Forward(context, hidden, m, y, {.residual = residual});
 }

@@ -13,6 +13,8 @@ struct MlpPlan {
 
   /// y (M, D) = fc2(act(fc1(x))) + residual; residual may be null or y.
   void Forward(Context& context, const float* x, int64_t m, const float* residual, float* y) const;
+  /// The same for rows that have the type fc1 takes.
+  void Forward(Context& context, const kernels::Rows& x, int64_t m, const float* residual, float* y) const;
 };
 
 struct MlpCache {
