@@ -40,11 +40,17 @@ Result<DecodeOptions> MakeDecodeOptions(const PictureOptions& options) {
 }
 
 Result<PreprocessConfig> MakePreprocessConfig(const PictureOptions& options, const PreprocessConfig& of_model) {
-  if (options.resize != "pillow") {
-    return InvalidArgument("resize", "\"" + options.resize + "\" is not available in this version",
-                           "\"pillow\" is what OpenAI, open_clip and transformers' slow processors use");
-  }
   PreprocessConfig config = of_model;
+  if (options.resize == "torchvision") {
+    if (config.filter != kernels::Filter::kBilinear && config.filter != kernels::Filter::kBicubic) {
+      return InvalidArgument("resize", "\"torchvision\" resizes bilinearly or bicubically alone, unlike this model",
+                             "choose \"pillow\"");
+    }
+    config.reference = PixelReference::kTransformers5;
+  } else if (options.resize != "pillow") {
+    return InvalidArgument("resize", "\"" + options.resize + "\" is not known",
+                           "choose \"pillow\" or \"torchvision\"");
+  }
   if (options.alpha == "drop") {
     config.alpha = AlphaPolicy::kDrop;
   } else if (options.alpha == "white") {

@@ -87,5 +87,42 @@ TEST(PixelsGolden, SamplePhotographs) {
   CompareWithGolden("samples.tsv", folder, 74);
 }
 
+std::string TorchResized(const Image& rgb, int width, int height, kernels::Filter filter) {
+  return Crc32(ResizeWindow(rgb, {width, height, 0, 0, width, height}, filter, kernels::Resampler::kTorch));
+}
+
+std::string Transformers5(const Image& image, int size, int crop) {
+  PreprocessConfig config;
+  config.reference = PixelReference::kTransformers5;
+  config.alpha = AlphaPolicy::kWhite;
+  config.size = size;
+  config.crop = crop;
+  std::vector<float> pixels(static_cast<size_t>(3 * crop * crop));
+  Preprocess(image, config, pixels.data());
+  return Crc32(pixels.data(), pixels.size() * sizeof(float));
+}
+
+// tools/golden/torchvision_pixels.py
+TEST(PixelsGolden, TorchResizesAndTransformers5) {
+  std::ifstream file(DIPTYCH_SOURCE_DIR "/tests/golden/pixels/torchvision.tsv");
+  size_t rows = 0;
+  for (std::string line; std::getline(file, line); ++rows) {
+    std::istringstream cells(line);
+    std::string name, expected;
+    cells >> name;
+    const auto image = LoadImage(std::string(DIPTYCH_SOURCE_DIR) + "/" + name, {});
+    ASSERT_TRUE(image.ok()) << name;
+    const Image rgb = ConvertToRgb(*image);
+    for (const std::string& actual :
+         {TorchResized(rgb, 97, 61, kernels::Filter::kBicubic), TorchResized(rgb, 301, 457, kernels::Filter::kBicubic),
+          TorchResized(rgb, 97, 61, kernels::Filter::kBilinear), Transformers5(*image, 224, 224),
+          Transformers5(*image, 60, 93)}) {
+      cells >> expected;
+      EXPECT_EQ(actual, expected) << name;
+    }
+  }
+  EXPECT_GE(rows, 30u);
+}
+
 }  // namespace
 }  // namespace diptych

@@ -43,6 +43,7 @@ int CropOffset(int size, int crop, PixelReference reference) {
   const int down = difference >= 0 ? difference / 2 : -((1 - difference) / 2);
   if (reference == PixelReference::kHuggingFace) return down;
   if (difference < 0) return -(-difference / 2);
+  if (reference == PixelReference::kTransformers5) return down;
   return down + (difference % 2 != 0 && down % 2 != 0);  // half to even
 }
 
@@ -71,7 +72,9 @@ Image ResizeAndCrop(const Image& image, const PreprocessConfig& config) {
   ResampleTarget target{size.width, size.height, std::max(left, 0), std::max(top, 0)};
   target.window_width = std::min(left + config.crop, size.width) - target.left;
   target.window_height = std::min(top + config.crop, size.height) - target.top;
-  Image window = ResizeWindow(image, target, config.filter);
+  const bool torch = config.reference == PixelReference::kTransformers5;
+  Image window =
+      ResizeWindow(image, target, config.filter, torch ? kernels::Resampler::kTorch : kernels::Resampler::kPillow);
   if (window.width == config.crop && window.height == config.crop) return window;
   const uint8_t fill = config.mode == ResizeMode::kLongest ? config.fill_color : 0;
   return OnCanvas(window, {config.crop, config.crop, std::max(-left, 0), std::max(-top, 0)}, fill);
@@ -80,6 +83,10 @@ Image ResizeAndCrop(const Image& image, const PreprocessConfig& config) {
 // The 256 values of a channel, in the reference's order of operations.
 void FillTable(const PreprocessConfig& config, int channel, float* table) {
   for (int i = 0; i < 256; ++i) {
+    if (config.reference == PixelReference::kTransformers5) {  // the 255 is part of mean and deviation
+      table[i] = (static_cast<float>(i) - config.mean[channel] * 255.0f) / (config.std[channel] * 255.0f);
+      continue;
+    }
     const float scaled = config.reference == PixelReference::kHuggingFace ? static_cast<float>(i * (1.0 / 255.0))
                                                                           : static_cast<float>(i) / 255.0f;
     table[i] = (scaled - config.mean[channel]) / config.std[channel];

@@ -18,10 +18,11 @@ enum class ResizeMode : uint8_t {
   kSquash,    // straight to (S, S)
 };
 
-/// Which side a centre crop loses the odd pixel on, and when RGB conversion happens.
+/// Who resizes, which side a centre crop loses the odd pixel on, and when RGB conversion happens.
 enum class PixelReference : uint8_t {
-  kTorchvision,  // OpenAI, open_clip: crop offset rounds half to even; RGB conversion after resize and crop
-  kHuggingFace,  // transformers' Pillow processors: offset rounds down; RGB conversion first
+  kTorchvision,    // OpenAI, open_clip: Pillow; crop offset rounds half to even; RGB conversion after resize and crop
+  kHuggingFace,    // transformers' Pillow processors: offset rounds down; RGB conversion first
+  kTransformers5,  // transformers 5's default, on tensors: PyTorch resizes; as kHuggingFace but for bars, rounded down
 };
 
 struct PreprocessConfig {

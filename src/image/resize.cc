@@ -194,7 +194,8 @@ Rgba PixelAt(const Image& image, const uint8_t* p) {
 
 }  // namespace
 
-Image ResizeWindow(const Image& image, const ResampleTarget& target, Filter filter) {
+Image ResizeWindow(const Image& image, const ResampleTarget& target, Filter filter, kernels::Resampler resampler) {
+  CHECK(resampler == kernels::Resampler::kPillow || image.mode == PixelMode::kRgb);
   CHECK(target.width >= 1 && target.height >= 1) << target.width << " x " << target.height;
   if (target.width == image.width && target.height == image.height) {
     return Crop(image, target.left, target.top, target.window_width, target.window_height);
@@ -211,7 +212,7 @@ Image ResizeWindow(const Image& image, const ResampleTarget& target, Filter filt
     kernels::ResampleWindow(Premultiplied(image).data(), shape, target, filter, result.pixels.data());
     Unpremultiply(&result);
   } else {
-    kernels::ResampleWindow(image.pixels.data(), shape, target, filter, result.pixels.data());
+    kernels::ResampleWindow(image.pixels.data(), shape, target, filter, result.pixels.data(), resampler);
   }
   return result;
 }

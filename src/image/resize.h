@@ -12,7 +12,9 @@ namespace diptych {
 Image Resize(const Image& image, int width, int height, kernels::Filter filter);
 
 /// A window of the resized picture; what lies outside it is not computed.
-Image ResizeWindow(const Image& image, const kernels::ResampleTarget& target, kernels::Filter filter);
+/// kTorch: of a picture in mode RGB.
+Image ResizeWindow(const Image& image, const kernels::ResampleTarget& target, kernels::Filter filter,
+                   kernels::Resampler resampler = kernels::Resampler::kPillow);
 
 /// The window [left, left + width) x [top, top + height). What lies outside the picture is zero.
 Image Crop(const Image& image, int left, int top, int width, int height);

@@ -246,8 +246,10 @@ HWY_EXPORT(VerticalPass);
 HWY_EXPORT(HorizontalRgb4);
 HWY_EXPORT(HorizontalRgba4);
 
-Axis MakeAxis(int in_size, const AxisWindow& window, Filter filter) {
-  AxisWeights exact = ComputeAxisWeights(in_size, window, filter);
+Axis MakeAxis(int in_size, const AxisWindow& window, Filter filter, Resampler resampler) {
+  AxisWeights exact = ComputeAxisWeights(in_size, window, filter, resampler);
+  const bool torch = resampler == Resampler::kTorch;
+  const int bits = torch ? TorchWeightBits(in_size, window.out_size, filter) : kWeightBits;
   Axis axis;
   // Four taps are read at once, on narrow vectors too; those past the last have weight zero.
   axis.stride = (exact.stride + 3) / 4 * 2 + 1;
@@ -255,7 +257,8 @@ Axis MakeAxis(int in_size, const AxisWindow& window, Filter filter) {
   axis.weights.assign(axis.pairs.size() * 2, 0);
   for (int i = 0; i < window.count; ++i) {
     for (int t = 0; t < exact.taps[i]; ++t) {
-      const int32_t weight = FixedPointWeight(exact.weights[static_cast<size_t>(i) * exact.stride + t]);
+      const double value = exact.weights[static_cast<size_t>(i) * exact.stride + t];
+      const int32_t weight = torch ? TorchWeight(value, bits) : FixedPointWeight(value);
       axis.weights[static_cast<size_t>(i) * 2 * axis.stride + t] = weight;
       WeightPair& pair = axis.pairs[static_cast<size_t>(i) * axis.stride + t / 2];
       const uint32_t high = static_cast<uint32_t>(weight >> kLowBits) & 0xffff;
@@ -372,7 +375,7 @@ void CopyRows(const Rows& from, size_t row_bytes, int count, uint8_t* out) {
 }  // namespace
 
 void ResampleWindow(const uint8_t* in, const Bytes2d& in_shape, const ResampleTarget& target, Filter filter,
-                    uint8_t* out) {
+                    uint8_t* out, Resampler resampler) {
   CHECK(in_shape.width >= 1 && in_shape.height >= 1 && in_shape.channels >= 1 && in_shape.channels <= 4)
       << in_shape.width << " x " << in_shape.height << " x " << in_shape.channels;
   CHECK(target.left >= 0 && target.top >= 0 && target.window_width >= 1 && target.window_height >= 1 &&
@@ -382,9 +385,12 @@ void ResampleWindow(const uint8_t* in, const Bytes2d& in_shape, const ResampleTa
   if (filter == Filter::kNearest && (is_width_changed || is_height_changed)) return Nearest(in, in_shape, target, out);
 
   Axis horizontal, vertical;
-  if (is_width_changed) horizontal = MakeAxis(in_shape.width, {target.width, target.left, target.window_width}, filter);
-  if (is_height_changed)
-    vertical = MakeAxis(in_shape.height, {target.height, target.top, target.window_height}, filter);
+  if (is_width_changed) {
+    horizontal = MakeAxis(in_shape.width, {target.width, target.left, target.window_width}, filter, resampler);
+  }
+  if (is_height_changed) {
+    vertical = MakeAxis(in_shape.height, {target.height, target.top, target.window_height}, filter, resampler);
+  }
   const size_t channels = in_shape.channels, in_stride = in_shape.width * channels;
   const size_t row_bytes = target.window_width * channels;
   const Span rows_read = is_height_changed ? TakeSpan(&vertical) : Span{target.top, target.window_height};
@@ -393,7 +399,8 @@ void ResampleWindow(const uint8_t* in, const Bytes2d& in_shape, const ResampleTa
 
   if (!is_width_changed && !is_height_changed) return CopyRows(rows, row_bytes, target.window_height, out);
   if (!is_width_changed) return HWY_DYNAMIC_DISPATCH(VerticalPass)(rows, row_bytes, vertical, out);
-  if (is_height_changed && IsVerticalFirst(in_shape.width, in_shape.height, target.width, target.height)) {
+  if (is_height_changed && resampler == Resampler::kPillow &&
+      IsVerticalFirst(in_shape.width, in_shape.height, target.width, target.height)) {
     const size_t between_stride = columns_read.count * channels;
     std::vector<uint8_t> between(between_stride * target.window_height);
     HWY_DYNAMIC_DISPATCH(VerticalPass)(rows, between_stride, vertical, between.data());

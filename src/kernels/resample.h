@@ -1,4 +1,5 @@
-// Pillow 13's 8-bit resampling (src/libImaging/Resample.c), bit for bit: two passes with fixed-point weights.
+// 8-bit resampling bit for bit as Pillow 13 (src/libImaging/Resample.c) or PyTorch (aten/src/ATen/native/cpu/
+// UpSampleKernel.cpp, antialiased) do it: two passes with fixed-point weights.
 #ifndef DIPTYCH_KERNELS_RESAMPLE_H_
 #define DIPTYCH_KERNELS_RESAMPLE_H_
 
@@ -7,6 +8,10 @@
 namespace diptych::kernels {
 
 enum class Filter : uint8_t { kNearest, kBox, kBilinear, kHamming, kBicubic, kLanczos };
+
+/// Whose arithmetic. PyTorch's weights have 16 bits instead of 22, its passes always the same order, and its cubic is
+/// another expression of the same polynomial.
+enum class Resampler : uint8_t { kPillow, kTorch };
 
 /// An interleaved 8-bit picture.
 struct Bytes2d {
@@ -21,9 +26,9 @@ struct ResampleTarget {
 
 /// in (height, width, channels) -> out (window_height, window_width, channels). A pass whose size does not change is
 /// skipped. The first pass (horizontal but for the shapes of IsVerticalFirst) is rounded to 8 bits and covers only what
-/// the second one reads. REQUIRES: sizes >= 1; out does not overlap in.
+/// the second one reads. REQUIRES: sizes >= 1; out does not overlap in; kTorch: kBilinear or kBicubic.
 void ResampleWindow(const uint8_t* in, const Bytes2d& in_shape, const ResampleTarget& target, Filter filter,
-                    uint8_t* out);
+                    uint8_t* out, Resampler resampler = Resampler::kPillow);
 
 /// The whole picture: out (out_height, out_width, channels).
 void Resample(const uint8_t* in, const Bytes2d& in_shape, int out_width, int out_height, Filter filter, uint8_t* out);

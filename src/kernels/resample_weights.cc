@@ -35,6 +35,15 @@ double Bicubic(double x) {
   return 0.0;
 }
 
+// PyTorch's cubic_convolution1 and 2.
+double TorchBicubic(double x) {
+  constexpr double a = -0.5;
+  x = std::abs(x);
+  if (x < 1.0) return ((a + 2) * x - (a + 3)) * x * x + 1;
+  if (x < 2.0) return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;
+  return 0.0;
+}
+
 double Sinc(double x) {
   if (x == 0.0) return 1.0;
   x *= M_PI;
@@ -50,7 +59,11 @@ struct FilterShape {
   double support;
 };
 
-FilterShape ShapeOf(Filter filter) {
+FilterShape ShapeOf(Filter filter, Resampler resampler) {
+  if (resampler == Resampler::kTorch) {
+    CHECK(filter == Filter::kBilinear || filter == Filter::kBicubic);
+    if (filter == Filter::kBicubic) return {TorchBicubic, 2.0};
+  }
   switch (filter) {
     case Filter::kBox: return {Box, 0.5};
     case Filter::kBilinear: return {Bilinear, 1.0};
@@ -65,8 +78,8 @@ FilterShape ShapeOf(Filter filter) {
 
 }  // namespace
 
-AxisWeights ComputeAxisWeights(int in_size, const AxisWindow& window, Filter filter) {
-  const FilterShape shape = ShapeOf(filter);
+AxisWeights ComputeAxisWeights(int in_size, const AxisWindow& window, Filter filter, Resampler resampler) {
+  const FilterShape shape = ShapeOf(filter, resampler);
   const double scale = static_cast<double>(in_size) / window.out_size;
   const double filter_scale = std::max(scale, 1.0);
   const double support = shape.support * filter_scale;
@@ -92,6 +105,17 @@ AxisWeights ComputeAxisWeights(int in_size, const AxisWindow& window, Filter fil
     axis.taps[i] = taps;
   }
   return axis;
+}
+
+int TorchWeightBits(int in_size, int out_size, Filter filter) {
+  // Beyond so many outputs every phase of the filter has been met; no picture that fits into memory comes near.
+  constexpr int kEnough = 1 << 16;
+  const AxisWeights axis = ComputeAxisWeights(in_size, {out_size, 0, std::min(out_size, kEnough)}, filter,
+                                              Resampler::kTorch);
+  const double largest = *std::max_element(axis.weights.begin(), axis.weights.end());
+  int bits = 0;
+  while (bits < kWeightBits && static_cast<int>(0.5 + largest * (1 << (bits + 1))) < 1 << 15) ++bits;
+  return bits;
 }
 
 }  // namespace diptych::kernels

@@ -1,4 +1,5 @@
-// The weights of Pillow's resampling (Pillow, src/libImaging/Resample.c, precompute_coeffs), along one axis.
+// The weights of resampling along one axis: Pillow's (src/libImaging/Resample.c, precompute_coeffs) and PyTorch's
+// (aten/src/ATen/native/cpu/UpSampleKernel.cpp, _compute_index_ranges_int16_weights).
 #ifndef DIPTYCH_KERNELS_RESAMPLE_WEIGHTS_H_
 #define DIPTYCH_KERNELS_RESAMPLE_WEIGHTS_H_
 
@@ -22,7 +23,8 @@ struct AxisWeights {
 };
 
 /// REQUIRES: filter is not kNearest, sizes >= 1.
-AxisWeights ComputeAxisWeights(int in_size, const AxisWindow& window, Filter filter);
+AxisWeights ComputeAxisWeights(int in_size, const AxisWindow& window, Filter filter,
+                               Resampler resampler = Resampler::kPillow);
 
 /// Since Pillow 13 the vertical pass comes first where the height shrinks by more pixels than twice the width does.
 /// Each pass rounds, so that the order shows in the result.
@@ -34,6 +36,14 @@ inline bool IsVerticalFirst(int in_width, int in_height, int out_width, int out_
 constexpr int kWeightBits = 32 - 8 - 2;
 inline int32_t FixedPointWeight(double weight) {
   return static_cast<int32_t>((weight < 0 ? -0.5 : 0.5) + weight * (1 << kWeightBits));
+}
+
+/// PyTorch's weights have as many bits as let the largest of a whole axis fit 16: how many.
+int TorchWeightBits(int in_size, int out_size, Filter filter);
+/// One of them, with zeros appended to make 22 bits: sums round as they do with fewer.
+inline int32_t TorchWeight(double weight, int bits) {
+  const int32_t level = static_cast<int32_t>((weight < 0 ? -0.5 : 0.5) + weight * (1 << bits));
+  return level * (1 << (kWeightBits - bits));
 }
 
 }  // namespace diptych::kernels

@@ -85,7 +85,7 @@ class Program(Case):
         self.one_error_line("classify", CAT, "--labels", "a,b", "--top", "many", code=2, contains="--top")
         self.one_error_line("classify", CAT, "--labels", "a,b", "--top", "0", code=2, contains="at least 1")
         self.one_error_line("classify", CAT, "--labels", "a,b", "--precision", "fp8", code=2, contains="fp32")
-        self.one_error_line("classify", CAT, "--labels", "a,b", "--resize", "torchvision", code=2, contains="pillow")
+        self.one_error_line("classify", CAT, "--labels", "a,b", "--resize", "other", code=2, contains="torchvision")
         self.one_error_line("classify", CAT, "--labels", "a,b", "--model", "no_such", code=1, contains="no_such")
         self.one_error_line("info", "no_such", code=1, contains="no_such")
 
