@@ -1,7 +1,9 @@
-"""diptych beside PyTorch (transformers), ONNX Runtime and OpenVINO: ViT-B/32, fp32, random weights, one sitting.
+"""diptych beside PyTorch (transformers), ONNX Runtime and OpenVINO: ViT-B/32, random weights, one sitting.
 
-Run in an environment with torch, transformers, onnx, onnxscript, onnxruntime, openvino:
+Run in an environment with torch, transformers, onnx, onnxscript, onnxruntime, openvino, nncf:
     python bench/peers.py build/diptych [--threads 2] [--rounds 3] [--seconds 3] [--out bench/RESULTS.md]
+In fp32, bf16 (PyTorch's module in bf16, OpenVINO's hint) and int8 (ONNX Runtime's dynamic quantisation, NNCF's static
+one for OpenVINO, calibrated on noise: of the image tower alone).
 Each engine runs in a process of its own, the engines in turn, several rounds: a machine whose speed drifts hurts all
 alike. Every figure is the median of its rounds; "of peak" divides the nominal FLOPs (8.82 G a picture, 2 x
 multiply-adds of all matrix products) by the matrix-product peak that `diptych bench` measured in the same sitting.
@@ -18,7 +20,9 @@ import time
 
 CASES = ("image_1", "image_32", "text_77", "text_10")
 FLOPS = {"image": 8.82e9}
-ENGINES = ("diptych", "pytorch", "onnxruntime", "openvino")
+ENGINES = {"fp32": ("diptych", "pytorch", "onnxruntime", "openvino"), "bf16": ("diptych", "pytorch", "openvino"),
+           "int8": ("diptych", "onnxruntime", "openvino")}
+MODES = [(precision, engine) for precision, engines in ENGINES.items() for engine in engines]
 
 
 def best_rate(call, items, seconds):
@@ -59,6 +63,22 @@ def make_model(folder):
         module.model = model
         torch.onnx.export(module.eval(), (example,), str(folder / f"{name}.onnx"), dynamic_shapes=({0: batch},),
                           dynamo=True, verbose=False)
+    quantize(folder)
+
+
+def quantize(folder):
+    """image_ort_int8.onnx and image_ov_int8.xml beside image.onnx."""
+    import nncf
+    import numpy as np
+    import openvino
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    quantize_dynamic(folder / "image.onnx", folder / "image_ort_int8.onnx", weight_type=QuantType.QInt8)
+    rng = np.random.default_rng(1)
+    samples = nncf.Dataset([rng.standard_normal((1, 3, 224, 224), dtype=np.float32) for _ in range(16)])
+    model = openvino.Core().read_model(folder / "image.onnx")
+    openvino.save_model(nncf.quantize(model, samples, model_type=nncf.ModelType.TRANSFORMER, subset_size=16),
+                        folder / "image_ov_int8.xml")
 
 
 def inputs(case):
@@ -73,56 +93,74 @@ def inputs(case):
     return ids
 
 
-def run_diptych(program, folder, args):
+def run_diptych(precision, folder, args):
     out = {}
     for batch in (1, 32):
-        line = subprocess.run([program, "bench", "--model", folder, "--batch", str(batch), "--threads",
-                               str(args.threads), "--seconds", str(args.seconds), "--format", "json"],
-                              check=True, capture_output=True, text=True).stdout
+        line = subprocess.run([args.program, "bench", "--model", folder, "--batch", str(batch), "--threads",
+                               str(args.threads), "--seconds", str(args.seconds), "--precision", precision,
+                               "--format", "json"], check=True, capture_output=True, text=True).stdout
         record = json.loads(line)
         out[f"image_{batch}"] = record["images_per_s"]
         out["text_10"], out["text_77"] = record["texts_per_s"], record["full_texts_per_s"]
-        out["peak_gflops"] = max(out.get("peak_gflops", 0), record["matmul_peak_gflops"])
         out["peaks"] = record["matmul_peaks_gflops"]
     return out
 
 
-def run_engine(engine, folder, args):
+def run_pytorch(precision, folder, args):
+    import torch
+    from transformers import CLIPModel
+
+    torch.set_num_threads(args.threads)
+    model = CLIPModel.from_pretrained(folder).eval()
+    model = model.to(torch.bfloat16) if precision == "bf16" else model
     out = {}
-    if engine == "pytorch":
-        import torch
-        from transformers import CLIPModel
-
-        torch.set_num_threads(args.threads)
-        model = CLIPModel.from_pretrained(folder).eval()
-        for case in CASES:
-            x = torch.from_numpy(inputs(case))
-            call = model.get_image_features if case.startswith("image") else model.get_text_features
-            with torch.inference_mode():
-                out[case] = best_rate(lambda: call(x), len(x), args.seconds)
-        return out
     for case in CASES:
-        x, name = inputs(case), "image" if case.startswith("image") else case
-        path = str(pathlib.Path(folder) / f"{name}.onnx")
-        if engine == "onnxruntime":
-            import onnxruntime
-
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = args.threads
-            session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-            feed = {session.get_inputs()[0].name: x}
-            out[case] = best_rate(lambda: session.run(None, feed), len(x), args.seconds)
-        else:
-            import openvino
-
-            core = openvino.Core()
-            model = core.read_model(path)
-            model.reshape({0: list(x.shape)})  # static shapes are its fastest
-            hints = {"INFERENCE_NUM_THREADS": args.threads, "PERFORMANCE_HINT": "LATENCY",
-                     "INFERENCE_PRECISION_HINT": "f32"}
-            request = core.compile_model(model, "CPU", hints).create_infer_request()
-            out[case] = best_rate(lambda: request.infer({0: x}), len(x), args.seconds)
+        x = torch.from_numpy(inputs(case))
+        image = case.startswith("image")
+        x = x.to(torch.bfloat16) if image and precision == "bf16" else x
+        call = model.get_image_features if image else model.get_text_features
+        with torch.inference_mode():
+            out[case] = best_rate(lambda: call(x), len(x), args.seconds)
     return out
+
+
+def run_onnxruntime(precision, folder, args):
+    import onnxruntime
+
+    out = {}
+    for case in CASES:
+        x, image = inputs(case), case.startswith("image")
+        if precision == "int8" and not image:
+            continue
+        name = {"fp32": "image", "int8": "image_ort_int8"}[precision] if image else case
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = args.threads
+        session = onnxruntime.InferenceSession(f"{folder}/{name}.onnx", options, providers=["CPUExecutionProvider"])
+        feed = {session.get_inputs()[0].name: x}
+        out[case] = best_rate(lambda: session.run(None, feed), len(x), args.seconds)
+    return out
+
+
+def run_openvino(precision, folder, args):
+    import openvino
+
+    out = {}
+    for case in CASES:
+        x, image = inputs(case), case.startswith("image")
+        if precision == "int8" and not image:
+            continue
+        core = openvino.Core()
+        model = core.read_model(f"{folder}/image_ov_int8.xml" if precision == "int8" else
+                                f"{folder}/{'image' if image else case}.onnx")
+        model.reshape({0: list(x.shape)})  # static shapes are its fastest
+        hints = {"INFERENCE_NUM_THREADS": args.threads, "PERFORMANCE_HINT": "LATENCY",
+                 "INFERENCE_PRECISION_HINT": "f32" if precision == "fp32" else "bf16"}
+        request = core.compile_model(model, "CPU", hints).create_infer_request()
+        out[case] = best_rate(lambda: request.infer({0: x}), len(x), args.seconds)
+    return out
+
+
+RUN = {"diptych": run_diptych, "pytorch": run_pytorch, "onnxruntime": run_onnxruntime, "openvino": run_openvino}
 
 
 def cpu_name():
@@ -132,61 +170,69 @@ def cpu_name():
     return "unknown"
 
 
+def table(precision, results, peak):
+    median = {engine: {case: statistics.median(run[case] for run in results[precision, engine])
+                       for case in CASES if case in results[precision, engine][0]} for engine in ENGINES[precision]}
+    lines = ["| engine | pictures/s, batch 1 | pictures/s, batch 32 | of peak, batch 32"
+             " | texts/s of 77 tokens | texts/s of 10 tokens |", "|---|---|---|---|---|---|"]
+    cell = lambda row, case: f"{row[case]:.1f}" if case in row else "-"  # noqa: E731
+    for engine, row in median.items():
+        share = row["image_32"] * FLOPS["image"] / peak / 1e9
+        lines.append(f"| {engine} {precision} | {cell(row, 'image_1')} | {cell(row, 'image_32')} | {share:.2f} | "
+                     f"{cell(row, 'text_77')} | {cell(row, 'text_10')} |")
+    ratio = {}
+    for case in CASES:
+        others = [row[case] for engine, row in median.items() if engine != "diptych" and case in row]
+        ratio[case] = f"{median['diptych'][case] / max(others):.2f}" if others else "-"
+    lines.append(f"| diptych / best peer | {ratio['image_1']} | {ratio['image_32']} | | {ratio['text_77']} | "
+                 f"{ratio['text_10']} |")
+    return lines
+
+
 def report(results, args):
-    versions = {name: __import__(name).__version__ for name in ("torch", "transformers", "onnxruntime", "openvino")}
-    peak = statistics.median(r["peak_gflops"] for r in results["diptych"])
-    median = {e: {c: statistics.median(r[c] for r in results[e]) for c in CASES} for e in ENGINES}
-    peaks = ", ".join(f"{k} {v:.0f}" for k, v in results["diptych"][0]["peaks"].items())
-    lines = [f"## {datetime.date.today()}: ViT-B/32, fp32, {args.threads} threads, {cpu_name()}", "",
+    versions = {name: __import__(name).__version__
+                for name in ("torch", "transformers", "onnxruntime", "openvino", "nncf")}
+    runs = [run for (_, engine), all_runs in results.items() if engine == "diptych" for run in all_runs]
+    peaks = {name: statistics.median(run["peaks"][name] for run in runs) for name in runs[0]["peaks"]}
+    lines = [f"## {datetime.date.today()}: ViT-B/32, {args.threads} threads, {cpu_name()}", "",
              f"`python bench/peers.py build/diptych --threads {args.threads} --rounds {args.rounds} --seconds "
              f"{args.seconds}`; " + ", ".join(f"{k} {v}" for k, v in versions.items())
-             + ". Matrix-product peak (GFLOP/s): "
-             f"{peaks}.", "",
-             "| engine | pictures/s, batch 1 | pictures/s, batch 32 | of peak, batch 32"
-             " | texts/s of 77 tokens | texts/s of 10 tokens |",
-             "|---|---|---|---|---|---|"]
-    for e in ENGINES:
-        m = median[e]
-        share = m["image_32"] * FLOPS["image"] / peak / 1e9
-        lines.append(f"| {e} | {m['image_1']:.1f} | {m['image_32']:.1f} | {share:.2f} | {m['text_77']:.1f} | "
-                     f"{m['text_10']:.1f} |")
-    best = {c: max(median[e][c] for e in ENGINES[1:]) for c in CASES}
-    m = median["diptych"]
-    lines.append(f"| diptych / best peer | {m['image_1'] / best['image_1']:.2f} | "
-                 f"{m['image_32'] / best['image_32']:.2f} "
-                 f"| | {m['text_77'] / best['text_77']:.2f} | {m['text_10'] / best['text_10']:.2f} |")
-    return "\n".join(lines) + "\n"
+             + ". Matrix-product peak (GFLOP/s): " + ", ".join(f"{k} {v:.0f}" for k, v in peaks.items()) + ".", ""]
+    for precision in ENGINES:
+        if (precision, "diptych") in results:
+            lines += table(precision, results, peaks.get(precision, peaks["fp32"])) + [""]
+    return "\n".join(lines)
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("program", nargs="?")
+    parser.add_argument("program")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--folder", help="keeps the models there, for a next time")
     parser.add_argument("--out")
-    parser.add_argument("--engine")
-    parser.add_argument("--folder")
+    parser.add_argument("--mode", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.engine:
-        run = run_engine(args.engine, args.folder, args)
-        return print(json.dumps(run))
-    results = {e: [] for e in ENGINES}
-    with tempfile.TemporaryDirectory() as folder:
-        make_model(pathlib.Path(folder))
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = args.folder or scratch
+        if args.mode:
+            precision, engine = args.mode.split(",")
+            return print(json.dumps(RUN[engine](precision, folder, args)))
+        if not (pathlib.Path(folder) / "image_ov_int8.xml").exists():
+            pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
+            make_model(pathlib.Path(folder))
+        results = {mode: [] for mode in MODES}
         for _ in range(args.rounds):
-            for engine in ENGINES:
-                if engine == "diptych":
-                    results[engine].append(run_diptych(args.program, folder, args))
-                    continue
-                line = subprocess.run([sys.executable, __file__, "--engine", engine, "--folder", folder, "--threads",
-                                       str(args.threads), "--seconds", str(args.seconds)],
-                                      check=True, capture_output=True, text=True).stdout.splitlines()[-1]
-                results[engine].append(json.loads(line))
+            for precision, engine in MODES:
+                line = subprocess.run([sys.executable, __file__, args.program, "--mode", f"{precision},{engine}",
+                                       "--folder", folder, "--threads", str(args.threads), "--seconds",
+                                       str(args.seconds)], check=True, capture_output=True, text=True)
+                results[precision, engine].append(json.loads(line.stdout.splitlines()[-1]))
     text = report(results, args)
     print(text)
     if args.out:
-        with open(args.out, "a") as out:
+        with open(args.out, "a", encoding="utf-8") as out:
             out.write("\n" + text)
 
 
