@@ -30,6 +30,14 @@ foreach(library IN LISTS DIPTYCH_LIBRARIES)
   endif()
 endforeach()
 
+# What computes, once more with the instructions of older CPUs (DIPTYCH_MAX_ISA; those that this one lacks change nothing).
+foreach(isa sse4 avx2 avx512 avx512_bf16)
+  foreach(folder kernels nn clip)
+    add_test(NAME isa.${isa}.${folder} COMMAND ${folder}_test --gtest_brief=1)
+    set_tests_properties(isa.${isa}.${folder} PROPERTIES ENVIRONMENT DIPTYCH_MAX_ISA=${isa} TIMEOUT 600)
+  endforeach()
+endforeach()
+
 # The built program as its users see it.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 if(TARGET diptych_mpi)

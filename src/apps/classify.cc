@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "apps/background.h"
+#include "apps/label_cache.h"
 #include "apps/texts.h"
 
 namespace diptych {
@@ -26,6 +28,12 @@ Status CheckClassifyOptions(const ClassifyOptions& options) {
                          "give --classifier alone, or labels without it");
 }
 
+bool NeedsTextTower(const ClassifyOptions& options) {
+  if (!options.classifier.empty()) return false;
+  const Result<std::vector<std::string>> labels = GatherLabels(options), templates = GatherTemplates(options);
+  return options.reject || !labels.ok() || !templates.ok() || !LabelsMayBeCached(*labels, *templates);
+}
+
 Result<Classifier> PrepareClassifier(const Clip& clip, const ClassifyOptions& options, const Runtime& runtime) {
   RETURN_IF_ERROR(CheckClassifyOptions(options));
   Context context(runtime.threads);
@@ -35,7 +43,12 @@ Result<Classifier> PrepareClassifier(const Clip& clip, const ClassifyOptions& op
   } else {
     ASSIGN_OR_RETURN(std::vector<std::string> labels, GatherLabels(options));
     ASSIGN_OR_RETURN(std::vector<std::string> templates, GatherTemplates(options));
-    classifier = MakeClassifier(clip, context, std::move(labels), std::move(templates));
+    if (std::optional<Classifier> cached = CachedClassifier(clip, labels, templates)) {
+      classifier = *std::move(cached);
+    } else {
+      classifier = MakeClassifier(clip, context, std::move(labels), std::move(templates));
+      CacheClassifier(clip, classifier);
+    }
   }
   // A saved label set carries the background, so that --reject works later without the text tower.
   if (classifier.background.empty() && (options.reject || !options.save_classifier.empty())) {

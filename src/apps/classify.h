@@ -20,7 +20,11 @@ using ClassificationSink = std::function<bool(const Classification&)>;
 /// classifier.
 Status CheckClassifyOptions(const ClassifyOptions& options);
 
-/// The label set that the options ask for: loaded, or made with the text tower; saved if asked to.
+/// Whether the label set will most likely be made with the text tower, which is then best prepared while loading.
+bool NeedsTextTower(const ClassifyOptions& options);
+
+/// The label set that the options ask for: loaded, found in the cache of earlier ones, or made with the text tower;
+/// saved if asked to.
 /// Errors: see CheckClassifyOptions, LoadClassifier, SaveClassifier.
 Result<Classifier> PrepareClassifier(const Clip& clip, const ClassifyOptions& options, const Runtime& runtime);
 

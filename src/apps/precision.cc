@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <optional>
 #include <utility>
 
+#include "core/cache_folder.h"
 #include "core/file.h"
 #include "core/json.h"
 #include "kernels/runtime.h"
@@ -100,10 +100,8 @@ std::string CpuName() {
 }
 
 std::string MemoryFile() {
-  const char* cache = std::getenv("XDG_CACHE_HOME");
-  if (cache != nullptr && *cache != '\0') return std::string(cache) + "/diptych/precision.json";
-  const char* home = std::getenv("HOME");
-  return home == nullptr ? "" : std::string(home) + "/.cache/diptych/precision.json";
+  const std::string folder = CacheFolder();
+  return folder.empty() ? "" : folder + "/precision.json";
 }
 
 // What was measured before: an object of key -> name of a precision.

@@ -24,7 +24,7 @@ Result<std::vector<PrecisionTrial>> TryPrecisions(const std::string& model, cons
 Precision BestPrecision(const std::vector<PrecisionTrial>& trials);
 
 /// Loads the model in the precision that is best for it here. It is measured at the model's first use and remembered in
-/// $XDG_CACHE_HOME/diptych/precision.json (~/.cache), by CPU, version of the arithmetic, and model; a file that cannot
+/// precision.json in CacheFolder(), by CPU, version of the arithmetic, and model; a file that cannot
 /// be read or written is as good as none. The configuration's facts say what was chosen and why.
 Result<std::unique_ptr<Clip>> LoadInBestPrecision(const std::string& model, const LoadOptions& load);
 

@@ -41,7 +41,7 @@ int RunClassify(const Arguments& arguments) {
   }
   if (const Status status = CheckClassifyOptions(options); !status.ok()) return Fail(kHelp.name, status);
   Result<PictureSession> session =
-      StartPictures(kHelp.name, flags, {.prepare_image = true, .prepare_text = options.classifier.empty()});
+      StartPictures(kHelp.name, flags, {.prepare_image = true, .prepare_text = NeedsTextTower(options)});
   if (!session.ok()) return Fail(kHelp.name, session.status());
   const Result<Classifier> classifier = PrepareClassifier(*session->clip, options, session->runtime);
   if (!classifier.ok()) return Fail(kHelp.name, classifier.status());

@@ -5,28 +5,12 @@
 #include <thread>
 #include <utility>
 
+#include "core/hash.h"
 #include "kernels/norm.h"
 #include "kernels/softmax.h"
 
 namespace diptych {
 namespace {
-
-// FNV-1a, 64 bits.
-class Hash {
- public:
-  void Add(const void* data, size_t bytes) {
-    const auto* p = static_cast<const uint8_t*>(data);
-    for (size_t i = 0; i < bytes; ++i) state_ = (state_ ^ p[i]) * 0x100000001b3u;
-  }
-  std::string Hex() const {
-    std::string text(16, '0');
-    for (int i = 0; i < 16; ++i) text[15 - i] = "0123456789abcdef"[(state_ >> (4 * i)) & 15];
-    return text;
-  }
-
- private:
-  uint64_t state_ = 0xcbf29ce484222325u;
-};
 
 // What all texts begin with, computed once, where that saves work: prompts made from one template share most of their
 // rows. The last token of every text stays outside, so that the pooled row does.

@@ -4,6 +4,7 @@
 #include <numbers>
 
 #include "core/check.h"
+#include "core/hash.h"
 
 namespace diptych {
 namespace {
@@ -37,9 +38,9 @@ uint64_t DeriveSeed(uint64_t seed, uint64_t a, uint64_t b) {
 }
 
 uint64_t StreamOf(std::string_view name) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : name) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
-  return hash;
+  Hash hash;
+  hash.Add(name.data(), name.size());
+  return hash.value();
 }
 
 uint32_t Rng::NextU32() {

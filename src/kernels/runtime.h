@@ -7,6 +7,9 @@
 
 namespace diptych::kernels {
 
+/// The environment's DIPTYCH_MAX_ISA, read when the program starts, keeps both the library and our own kernels to older
+/// instructions than the CPU has: sse4, avx2, avx512, avx512_vnni or avx512_bf16. For tests, and to compare.
+
 /// "oneDNN 3.2.0, AVX2": the library, and the widest vectors that our own kernels use on this CPU.
 std::string RuntimeDescription();
 
