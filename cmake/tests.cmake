@@ -30,7 +30,8 @@ foreach(library IN LISTS DIPTYCH_LIBRARIES)
   endif()
 endforeach()
 
-# What computes, once more with the instructions of older CPUs (DIPTYCH_MAX_ISA; those that this one lacks change nothing).
+# What computes, once more with the instructions of older CPUs (DIPTYCH_MAX_ISA); those that this one lacks change
+# nothing.
 foreach(isa sse4 avx2 avx512 avx512_bf16)
   foreach(folder kernels nn clip)
     add_test(NAME isa.${isa}.${folder} COMMAND ${folder}_test --gtest_brief=1)
