@@ -11,7 +11,9 @@ namespace diptych {
 enum class Precision : uint8_t {
   kF32,
   kBF16,  // operands rounded to bf16, sums in fp32: training's mixed precision, with fp32 master weights
-  kInt8,  // of inference: u8 rows with a scale each, s8 weights with a scale for each output, sums in s32
+  // Of inference, linear layers of image towers alone (else kBF16): u8 rows with a scale each, s8 weights with a scale
+  // for each output, sums in s32.
+  kInt8,
 };
 
 inline constexpr Precision kPrecisions[] = {Precision::kF32, Precision::kBF16, Precision::kInt8};
