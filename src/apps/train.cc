@@ -15,7 +15,9 @@
 #include "apps/train_validation.h"
 #include "clip/save.h"
 #include "core/file.h"
+#include "core/json.h"
 #include "core/threads.h"
+#include "text/unicode.h"
 #include "train/build.h"
 #include "train/loader.h"
 #include "train/trainer.h"
@@ -95,6 +97,8 @@ AugmentOptions MakeAugmentOptions(const TrainDataOptions& d) {
           .randaugment_magnitude = d.rand_augment_magnitude};
 }
 
+using Flags = std::vector<std::pair<std::string, std::string>>;
+
 // Options as flags and values, for the report and to compare a resumed run with what it was.
 class FlagLister {
  public:
@@ -106,21 +110,35 @@ class FlagLister {
     Add(field, fmt::format("{}", fmt::join(value, " ")));
   }
 
-  std::vector<std::pair<std::string, std::string>> flags;
+  Flags flags;
 
  private:
   void Add(const Field& field, const std::string& value) {
     std::string name = std::string("--") + field.name;
     std::replace(name.begin(), name.end(), '_', '-');
-    flags.emplace_back(name, value);
+    flags.emplace_back(name, EncodeUtf8(DecodeUtf8(value)));  // paths are any bytes
   }
 };
 
 template <class Options>
-std::vector<std::pair<std::string, std::string>> FlagsOf(Options options) {
+Flags FlagsOf(Options options) {
   FlagLister lister;
   options.Visit(lister);
   return std::move(lister.flags);
+}
+
+// The first flag whose value differs from what it was, as an error.
+Status CompareFlags(const Json& earlier, const Json& now) {
+  for (const auto& [name, value] : now.items()) {
+    const auto was = earlier.find(name);
+    if (was != earlier.end() && *was == value) continue;
+    const std::string before = was != earlier.end() && was->is_string() ? was->get<std::string>() : "";
+    return InvalidArgument(name,
+                           fmt::format("is \"{}\", but was \"{}\" in the run that is resumed",
+                                       value.get_ref<const std::string&>(), before),
+                           "give it as it was, or begin a new run in another folder");
+  }
+  return Status::Ok();
 }
 
 }  // namespace
@@ -173,19 +191,23 @@ class TrainRun {
     if (writes() && sinks_.note) sinks_.note(text);
   }
 
-  // Tells the others how this process fares, and hears how they do: the worst of all.
-  Signal Exchange(Signal mine) const {
-    if (communicator_.size() == 1) return mine;
+  // Tells the others how this process fares, and hears how they do, in order of rank.
+  std::vector<Signal> Exchange(Signal mine) const {
     std::vector<Signal> all(static_cast<size_t>(communicator_.size()));
     communicator_.AllGather(&mine, sizeof mine, all.data());
-    return *std::max_element(all.begin(), all.end());
+    return all;
   }
 
-  // An error of one process is an error of all.
+  // An error of one process is an error of all. The first that has one tells what it is.
+  Status ErrorOf(const std::vector<Signal>& all, const Status& mine) const {
+    const auto failed = std::find(all.begin(), all.end(), Signal::kFailed);
+    if (failed == all.end()) return Status::Ok();
+    if (failed - all.begin() == communicator_.rank()) return mine;
+    return Unavailable("the job", "another of its processes failed");
+  }
+
   Status Agree(const Status& mine) const {
-    const Signal worst = Exchange(mine.ok() ? Signal::kGoOn : Signal::kFailed);
-    if (mine.ok() && worst == Signal::kFailed) return Unavailable("the job", "another of its processes failed");
-    return mine;
+    return ErrorOf(Exchange(mine.ok() ? Signal::kGoOn : Signal::kFailed), mine);
   }
 
   Status SetUp() {
@@ -244,11 +266,16 @@ class TrainRun {
     const bool there = fs::exists(Path(kState), error);
     if (options_.output.resume) {
       if (!there) return NotFound(out, "holds no run to go on with: there is no training_state.safetensors in it");
-      ASSIGN_OR_RETURN(const std::string about, trainer_->LoadState(Path(kState)));
-      RETURN_IF_ERROR(CompareWithEarlier(about));
+      ASSIGN_OR_RETURN(const std::string about, train::Trainer::ReadAbout(Path(kState)));
+      ASSIGN_OR_RETURN(const Json earlier, ParseJson(about, Path(kState) + ": about"));
+      RETURN_IF_ERROR(CompareFlags(earlier, About()));
+      RETURN_IF_ERROR(trainer_->LoadState(Path(kState)));
       loader_->Seek(trainer_->step());
+      Note(fmt::format("goes on after step {} of {}", trainer_->step(), steps_));
     } else if (there) {
       return InvalidArgument("--out", out + " holds a run already", "--resume goes on with it; or name another folder");
+    } else if (HoldsModel(out)) {
+      return InvalidArgument("--out", out + " holds a model already, which would be lost", "name another folder");
     }
     if (!writes()) return Status::Ok();
     ASSIGN_OR_RETURN(log_, MetricsLog::Open(out, trainer_->step()));
@@ -256,45 +283,32 @@ class TrainRun {
   }
 
   // What must be as it was for a resumed run to be the run that it goes on with.
-  std::string About() const {
-    std::string about;
-    const auto add = [&](const std::vector<std::pair<std::string, std::string>>& flags) {
-      for (const auto& [name, value] : flags) {
-        if (!name.starts_with("--val-")) about += name + " " + value + "\n";
+  Json About() const {
+    Json flags;
+    for (const Flags& some : {FlagsOf(options_.data), FlagsOf(options_.model), FlagsOf(options_.recipe)}) {
+      for (const auto& [name, value] : some) {
+        if (!name.starts_with("--val-")) flags[name] = value;
       }
-    };
-    add(FlagsOf(options_.data));
-    add(FlagsOf(options_.model));
-    add(FlagsOf(options_.recipe));
-    return about + "--precision " + options_.precision + "\n";
-  }
-
-  Status CompareWithEarlier(const std::string& about) const {
-    const std::string now = About();
-    if (about == now) return Status::Ok();
-    const auto [a, b] = std::mismatch(about.begin(), about.end(), now.begin(), now.end());
-    const size_t line = about.rfind('\n', static_cast<size_t>(std::max<std::ptrdiff_t>(a - about.begin() - 1, 0)));
-    const size_t begin = line == std::string::npos ? 0 : line + 1;
-    const std::string was = about.substr(begin, about.find('\n', begin) - begin);
-    return InvalidArgument(was.substr(0, was.find(' ')),
-                           "was \"" + was.substr(was.find(' ') + 1) + "\" in the run that is resumed",
-                           "give it as it was, or begin a new run in another folder");
+    }
+    flags["--precision"] = options_.precision;
+    flags["the number of samples in --train-data"] = std::to_string(loader_->dataset().size());
+    return flags;
   }
 
   Result<bool> OneStep() {
     const Clock::time_point begin = Clock::now();
     const Result<const train::TrainBatch*> batch = loader_->Next();
     const bool stop = sinks_.stop != nullptr && *sinks_.stop;
-    const Signal worst = Exchange(!batch.ok() ? Signal::kFailed : stop ? Signal::kStop : Signal::kGoOn);
-    if (!batch.ok()) return batch.status();
-    if (worst == Signal::kFailed) return Unavailable("the job", "another of its processes failed");
-    if (worst == Signal::kStop) return false;
-    ASSIGN_OR_RETURN(const train::StepResult result, trainer_->Step(**batch));
-    if (writes()) RETURN_IF_ERROR(Report(result, std::chrono::duration<double>(Clock::now() - begin).count()));
+    const std::vector<Signal> all = Exchange(!batch.ok() ? Signal::kFailed : stop ? Signal::kStop : Signal::kGoOn);
+    RETURN_IF_ERROR(ErrorOf(all, batch.status()));
+    if (std::find(all.begin(), all.end(), Signal::kStop) != all.end()) return false;
+    const Result<train::StepResult> result = trainer_->Step(**batch);
+    if (!result.ok()) return Agree(result.status());  // what is not finite is so in every process
+    if (writes()) RETURN_IF_ERROR(Report(*result, std::chrono::duration<double>(Clock::now() - begin).count()));
     const int64_t every = options_.output.checkpoint_every;
-    if (every > 0 && result.step % every == 0 && result.step < steps_) {
+    if (every > 0 && result->step % every == 0 && result->step < steps_) {
       if (const Status saved = Checkpoint(); !saved.ok()) {
-        Note("the checkpoint of step " + std::to_string(result.step) +
+        Note("the checkpoint of step " + std::to_string(result->step) +
              " was not written, the one before it stays: " + saved.ToString());
       }
     }
@@ -334,31 +348,30 @@ class TrainRun {
 
   Status Checkpoint() {
     if (!writes()) return Status::Ok();
-    RETURN_IF_ERROR(trainer_->SaveState(Path(kState), About()));
+    RETURN_IF_ERROR(trainer_->SaveState(Path(kState), About().dump()));
     return trainer_->WithSavedWeights(
         [&](ClipModel& model) { return SaveClipModel(model, LayoutOf(options_), options_.output.out); });
   }
 
   Result<TrainSummary> Finish(bool stopped) {
     RETURN_IF_ERROR(Agree(Checkpoint()));
-    const train::SkipCounts& skipped = loader_->skipped();
-    if (skipped.total() > 0) Note(skipped.ToString());
+    train::SkipCounts skipped = loader_->SkippedInJob(communicator_);
     if (writes()) {
-      RETURN_IF_ERROR(WriteReport());
+      RETURN_IF_ERROR(WriteReport(skipped.total()));
       Note(fmt::format("{} after step {} of {}: {}", stopped ? "stopped" : "done", trainer_->step(), steps_,
                        options_.output.out));
     }
-    return TrainSummary{trainer_->step(), steps_, stopped, skipped.total()};
+    return TrainSummary{trainer_->step(), steps_, stopped, std::move(skipped)};
   }
 
-  Status WriteReport() {
+  Status WriteReport(int64_t skipped) {
     TrainReport report;
     ClipModel& model = const_cast<ClipModel&>(trainer_->model());
     report.title = model.config.family.empty() ? "Training run" : model.config.family;
     report.summary = {{"steps", fmt::format("{} of {}", trainer_->step(), steps_)},
                       {"batch", std::to_string(options_.recipe.batch)},
                       {"parameters", fmt::format("{:.1f} million", static_cast<double>(model.parameter_count()) / 1e6)},
-                      {"skipped samples", std::to_string(loader_->skipped().total())}};
+                      {"skipped samples", std::to_string(skipped)}};
     report.options = FlagsOf(options_);
     ASSIGN_OR_RETURN(report.curves, log_->ReadCurves());
     for (const auto& [name, curve] : report.curves) {

@@ -11,6 +11,7 @@
 #include "core/status.h"
 #include "diptych/train.h"
 #include "train/communicator.h"
+#include "train/skip_counts.h"
 
 namespace diptych {
 
@@ -24,15 +25,15 @@ struct TrainStep {
 struct TrainSinks {
   std::function<void(const TrainStep&)> step;
   std::function<void(int64_t step, const std::vector<TrainMetric>&)> validation;
-  std::function<void(const std::string& note)> note;  // what a person should know: data skipped, a checkpoint written
+  std::function<void(const std::string& note)> note;  // for people: where it goes on, what was not written
   /// Set by a signal: the run then writes a checkpoint and ends. May be null.
   const std::atomic<bool>* stop = nullptr;
 };
 
 struct TrainSummary {
   int64_t step = 0, steps = 0;
-  bool stopped = false;  // before its end, because it was told to
-  int64_t skipped = 0;   // samples that could not be used
+  bool stopped = false;       // before its end, because it was told to
+  train::SkipCounts skipped;  // samples that could not be used, of all processes
 };
 
 /// What can be said against the options before anything is loaded (kInvalidArgument).

@@ -42,7 +42,7 @@ Status CannotWrite(const std::string& path) {
 std::string MetricsJson(int64_t step, const std::vector<TrainMetric>& metrics) {
   nlohmann::ordered_json json = {{"step", step}};
   for (const TrainMetric& metric : metrics) json[metric.name] = metric.value;
-  return json.dump();
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);  // sets are named by their files, any bytes
 }
 
 Result<MetricsLog> MetricsLog::Open(const std::string& folder, int64_t after) {

@@ -23,7 +23,11 @@ constexpr CommandHelp kHelp = {
     "diptych train --train-data 'shards/{000000..000009}.tar' --out my-clip --image-tower vit:12,192,3,p8 \\\n"
     "      --text-tower transformer:6,256,4 --image-size 64 --embed-dim 256 --batch 256 --epochs 10\n"
     "  diptych train --train-data parts/ --template 'a photo of a {}' --init starter --lock-text --out my-parts \\\n"
-    "      --lr 1e-5 --epochs 3 --val-data held-out.tar"};
+    "      --lr 1e-5 --epochs 3 --val-data held-out.tar\n"
+    "  mpirun -n 4 diptych train ...\n\n"
+    "SIGTERM, SIGUSR1 and Ctrl-C end a run after its step, with a checkpoint from which --resume goes on. Send mpirun\n"
+    "SIGUSR1: it hands it on. After SIGTERM or Ctrl-C it kills its processes within a second or two, or N and 2 N\n"
+    "seconds with --mca odls_base_sigkill_timeout N, which may be too early for a checkpoint."};
 
 std::atomic<bool> stop_asked{false};
 
@@ -117,6 +121,7 @@ int RunTrain(const Arguments& arguments) {
 
   std::signal(SIGTERM, AskToStop);
   std::signal(SIGINT, AskToStop);
+  std::signal(SIGUSR1, AskToStop);  // mpirun hands this one on and goes on itself
   StepView view;
   const Result<TrainSummary> summary = Train(options, communicator, MakeSinks(format.format, view));
   if (!summary.ok()) {
@@ -126,7 +131,10 @@ int RunTrain(const Arguments& arguments) {
     if (!of_another) communicator.EndJob(code);
     return code;
   }
-  return FinishOutput(kHelp.name, Status::Ok());
+  const int code = FinishOutput(kHelp.name, Status::Ok());
+  if (code != kExitOk || communicator.rank() != 0 || summary->skipped.total() == 0) return code;
+  std::fprintf(stderr, "diptych train: skipped %s\n", summary->skipped.ToString().c_str());
+  return kExitSkipped;
 }
 
 }  // namespace diptych::cli

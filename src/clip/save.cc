@@ -137,6 +137,17 @@ Status WriteTokenizer(const ClipConfig& config, Container layout, const fs::path
 
 }  // namespace
 
+bool HoldsModel(const std::string& folder) {
+  for (const Container layout : {Container::kOpenClip, Container::kHuggingFace}) {
+    const LayoutFiles files = FilesOf(layout);
+    for (const char* name : {files.weights, files.config}) {
+      std::error_code ignored;
+      if (fs::exists(fs::path(folder) / name, ignored)) return true;
+    }
+  }
+  return false;
+}
+
 Status SaveClipModel(ClipModel& model, Container layout, const std::string& folder) {
   const ClipConfig& config = model.config;
   RETURN_IF_ERROR(CheckLayout(config, layout));

@@ -17,6 +17,9 @@ namespace diptych {
 /// Errors: an architecture that the layout has no words for (CheckLayout), a disk that is full.
 Status SaveClipModel(ClipModel& model, Container layout, const std::string& folder);
 
+/// Whether SaveClipModel, in either layout, would write over a file of a model.
+bool HoldsModel(const std::string& folder);
+
 /// What SaveClipModel would refuse, known before anything is trained.
 Status CheckLayout(const ClipConfig& config, Container layout);
 

@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -52,6 +53,20 @@ Result<std::unique_ptr<Communicator>> LoadMpi() {
 }
 
 }  // namespace
+
+std::vector<std::string> GatherStrings(Communicator& communicator, std::string_view mine) {
+  const size_t ranks = static_cast<size_t>(communicator.size());
+  std::vector<size_t> sizes(ranks);
+  const size_t size = mine.size();
+  communicator.AllGather(&size, sizeof size, sizes.data());
+  const size_t widest = *std::max_element(sizes.begin(), sizes.end());
+  std::string padded(mine), all(ranks * widest, '\0');
+  padded.resize(widest);
+  communicator.AllGather(padded.data(), widest, all.data());
+  std::vector<std::string> strings;
+  for (size_t rank = 0; rank < ranks; ++rank) strings.push_back(all.substr(rank * widest, sizes[rank]));
+  return strings;
+}
 
 std::unique_ptr<Communicator> OneProcess() { return std::make_unique<Alone>(); }
 

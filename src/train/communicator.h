@@ -5,6 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "core/status.h"
 
@@ -34,6 +37,9 @@ class Communicator {
   /// what it has to say is said before. Returns only where it is alone: its Status then takes the ordinary way.
   virtual void EndJob(int exit_code) = 0;
 };
+
+/// What every process gives, in order of rank; they may differ in length. Every process calls it.
+std::vector<std::string> GatherStrings(Communicator& communicator, std::string_view mine);
 
 /// A process alone, whatever launched it.
 std::unique_ptr<Communicator> OneProcess();

@@ -178,6 +178,43 @@ TEST_F(DatasetTest, TablesByColumnNames) {
   EXPECT_EQ(Open({.paths = {Path("semicolons.csv")}, .separator = ';'})->Read(0)->captions, Strings{"x, y"});
 }
 
+TEST_F(DatasetTest, MutantTablesAreReadOrRefused) {
+  Write("a.png", "of a");
+  const std::string good = "filepath,title,label\r\na.png,\"A, \"\"b\"\"\",1\na.png,c,2\nnone.png,d\n";
+  Rng rng(1);
+  for (int i = 0; i < 2000; ++i) {
+    std::string mutant = good.substr(0, rng.Below(4) == 0 ? rng.Below(good.size()) : good.size());
+    for (int k = 0; k < 3 && !mutant.empty(); ++k) {
+      mutant[rng.Below(mutant.size())] = static_cast<char>(rng.Below(2) == 0 ? rng.NextU32() : "\",\n\r"[rng.Below(4)]);
+    }
+    const auto dataset = OpenDataset({.paths = {Write("mutant.csv", mutant)}});
+    if (!dataset.ok()) continue;
+    for (int64_t s = 0; s < (*dataset)->size(); ++s) {
+      const Result<Sample> sample = (*dataset)->Read(s);
+      EXPECT_TRUE(!sample.ok() || sample->picture == "of a" || sample->key != "a.png");
+    }
+  }
+}
+
+TEST_F(DatasetTest, MutantCaptionsAndClassesAreReadOrRefused) {
+  const std::string json = R"({"caption": "one", "captions": ["two", "thr\u00e9\ud83d\ude00e"], "n": 1.5e3})";
+  const std::string classes = "label\tid\tname\n0\ta\tcat\n1\tb\t\"open \"\"box\"\n";
+  Rng rng(2);
+  const auto mutant_of = [&rng](std::string text) {
+    for (int k = 0; k < 3; ++k) text[rng.Below(text.size())] = static_cast<char>(rng.NextU32());
+    return text;
+  };
+  for (int i = 0; i < 2000; ++i) {
+    Write("s.classes.tsv", mutant_of(classes));
+    Write("s.tar", TarFile("a.png", "x") + TarFile("a.json", mutant_of(json)) + TarFile("a.cls", mutant_of(" 1\n ")) +
+                       kTarEnd);
+    const auto dataset = OpenDataset({.paths = {Path("s.tar")}});
+    if (!dataset.ok()) continue;
+    const Result<Sample> sample = (*dataset)->Read(0);
+    EXPECT_TRUE(!sample.ok() || sample->label < static_cast<int32_t>((*dataset)->classes().size()));
+  }
+}
+
 TEST_F(DatasetTest, ErrorsOfTables) {
   EXPECT_EQ(Error({.paths = {Write("a.csv", "filepath;title\nx;y\n")}}),
             Path("a.csv") +

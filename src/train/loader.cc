@@ -1,11 +1,14 @@
 #include "train/loader.h"
 
 #include <algorithm>
+#include <cstring>
 #include <deque>
 #include <limits>
+#include <map>
 #include <mutex>
 #include <optional>
-#include <unordered_set>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "core/check.h"
@@ -91,7 +94,7 @@ struct Loader::Impl {
   const int64_t local_rows;
   std::vector<Slot> slots;
   SkipCounts skipped;
-  std::unordered_set<int64_t> counted;  // samples that are in `skipped`
+  std::unordered_map<int64_t, SkipReason> met;  // of `skipped`, what the workers met
 
   std::mutex mutex;
   std::deque<std::pair<int64_t, std::shared_ptr<const Order>>> orders;  // of the last two epochs that were asked for
@@ -165,7 +168,7 @@ Status Loader::Impl::Collect(Slot& slot) {
   batch.labels.clear();
   for (Row& row : slot.rows) {
     for (Skip& skip : row.skips) {
-      if (counted.insert(skip.index).second) skipped.Add(skip.reason, std::move(skip.name));
+      if (met.emplace(skip.index, skip.reason).second) skipped.Add(skip.reason, std::move(skip.name));
     }
     RETURN_IF_ERROR(row.status);
     batch.keys.push_back(row.key);
@@ -211,6 +214,27 @@ void Loader::Seek(int64_t step) {
 
 const SkipCounts& Loader::skipped() const {
   return impl_->skipped;
+}
+
+SkipCounts Loader::SkippedInJob(Communicator& communicator) const {
+  struct Met {
+    int64_t index;
+    SkipReason reason;
+  };
+  std::vector<Met> mine;
+  for (const auto& [index, reason] : impl_->met) mine.push_back({index, reason});
+  const std::string_view bytes(reinterpret_cast<const char*>(mine.data()), mine.size() * sizeof(Met));
+  std::map<int64_t, SkipReason> of_others;  // the order of an epoch may give a sample to several processes
+  for (const std::string& theirs : GatherStrings(communicator, bytes)) {
+    for (size_t at = 0; at < theirs.size(); at += sizeof(Met)) {
+      Met met;
+      std::memcpy(&met, theirs.data() + at, sizeof met);
+      if (!impl_->met.contains(met.index)) of_others[met.index] = met.reason;
+    }
+  }
+  SkipCounts all = impl_->skipped;
+  for (const auto& [index, reason] : of_others) all.Add(reason, impl_->dataset->NameOf(index));
+  return all;
 }
 
 }  // namespace diptych::train

@@ -11,6 +11,7 @@
 #include "core/tensor.h"
 #include "image/augment.h"
 #include "text/tokenizer.h"
+#include "train/communicator.h"
 #include "train/dataset.h"
 
 namespace diptych::train {
@@ -62,6 +63,8 @@ class Loader {
 
   /// Samples that could not be used so far, each once: at opening, and those that this process met in its rows.
   const SkipCounts& skipped() const;
+  /// The same of all processes of a job. Every one of them calls it.
+  SkipCounts SkippedInJob(Communicator& communicator) const;
 
  private:
   struct Impl;

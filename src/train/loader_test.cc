@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "support/thread_communicator.h"
 #include "support/train_data.h"
 
 namespace diptych::train {
@@ -185,6 +186,25 @@ TEST_F(LoaderTest, UnusableSamplesAreReplaced) {
   EXPECT_EQ(loader->skipped()[SkipReason::kNoCaption].names, std::vector<std::string>{"s-0.tar/9"});
   EXPECT_EQ(damaged, Run(SmallOptions(5), 12));
   EXPECT_EQ(Run(SmallOptions(), 5, 7), std::vector<Copy>(damaged.begin() + 7, damaged.end()));
+}
+
+TEST_F(LoaderTest, AJobCountsEachSkippedSampleOnce) {
+  std::string tar;
+  for (int i = 0; i < 24; ++i) {
+    tar += PairInTar(std::to_string(i), i % 4 == 0 ? "no picture" : NoisePng(static_cast<uint64_t>(i)), "caption");
+  }
+  source_.paths = {Write("bad.tar", tar + TarFile("mute.png", "x") + kTarEnd)};
+  testing_support::RunRanks(2, [&](Communicator& communicator) {
+    LoaderOptions options = SmallOptions();
+    options.rank = communicator.rank();
+    options.ranks = 2;
+    const auto loader = Open(options);
+    Steps(*loader, 20);  // five epochs: either process has met most of them
+    const SkipCounts all = loader->SkippedInJob(communicator);
+    EXPECT_EQ(all[SkipReason::kBrokenPicture].count, 6);
+    EXPECT_EQ(all[SkipReason::kBrokenPicture].names.size(), SkipCounts::kMaxNames);
+    EXPECT_EQ(all[SkipReason::kNoCaption].count, 1);
+  });
 }
 
 TEST_F(LoaderTest, NothingUsableIsAnError) {

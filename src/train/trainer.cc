@@ -152,10 +152,14 @@ Result<StepResult> Trainer::Step(const TrainBatch& batch) {
 }
 
 Status Trainer::NotFinite(const TrainBatch& batch, const char* what) const {
+  constexpr size_t kNamed = 8;  // of each process
+  std::string mine;
+  for (size_t i = 0; i < std::min(kNamed, batch.keys.size()); ++i) mine += (i == 0 ? "" : ", ") + batch.keys[i];
+  if (batch.keys.size() > kNamed) mine += " and " + std::to_string(batch.keys.size() - kNamed) + " more";
   std::string samples;
-  constexpr size_t kNamed = 8;
-  for (size_t i = 0; i < std::min(kNamed, batch.keys.size()); ++i) samples += (i == 0 ? "" : ", ") + batch.keys[i];
-  if (batch.keys.size() > kNamed) samples += " and " + std::to_string(batch.keys.size() - kNamed) + " more";
+  for (const std::string& some : GatherStrings(communicator_, mine)) {  // all of the job are here
+    samples += (samples.empty() ? "" : "; ") + some;
+  }
   return Corrupt("step " + std::to_string(step_ + 1),
                  std::string("the ") + what + " is not a finite number; its samples: " + samples,
                  "the last checkpoint is as it was; try a smaller --lr, a longer --warmup or --clip-norm 1");

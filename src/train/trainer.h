@@ -67,11 +67,13 @@ class Trainer {
   /// Calls f while the model holds what is to be saved: the averages where there are any.
   Status WithSavedWeights(const std::function<Status(ClipModel&)>& f);
 
-  /// All that a run needs to go on as if it had not stopped: weights, moments, averages, the step. `about` is kept
-  /// beside it. The file appears whole or not at all.
+  /// All that a run needs to go on as if it had not stopped: weights, moments, averages, the step. `about` (UTF-8) is
+  /// kept beside it. The file appears whole or not at all.
   Status SaveState(const std::string& path, const std::string& about);
-  /// -> `about`. Errors: a state of another architecture (the first tensor that differs), a damaged file.
-  Result<std::string> LoadState(const std::string& path);
+  /// The `about` of a state. Errors: a damaged file, or one of another kind.
+  static Result<std::string> ReadAbout(const std::string& path);
+  /// Errors: a state of another architecture (the first tensor that differs), a damaged file; nothing is changed then.
+  Status LoadState(const std::string& path);
 
  private:
   Trainer(std::shared_ptr<ClipModel> model, Communicator& communicator, const TrainerOptions& options);

@@ -17,11 +17,27 @@ Status Misfit(const std::string& path, const std::string& what) {
   return Corrupt(path, what, "it was saved by a run with other towers or options");
 }
 
-Result<Json> ReadAbout(const StateDict& state, const std::string& path) {
+// What the state says beside its tensors.
+struct Words {
+  int64_t step = -1, optimizer_steps = -1, ema_updates = 0;
+  std::string about;
+};
+
+Result<Words> ReadWords(const StateDict& state, const std::string& path) {
   const auto it = state.find(kAbout);
   if (it == state.end() || it->second.view.dtype() != DType::kU8) return Misfit(path, "is no training state");
   const TensorView& view = it->second.view;
-  return ParseJson({static_cast<const char*>(view.raw()), view.SizeBytes()}, path + ": about");
+  const std::string where = path + ": about";
+  ASSIGN_OR_RETURN(const Json json, ParseJson({static_cast<const char*>(view.raw()), view.SizeBytes()}, where));
+  if (!json.is_object()) return Misfit(path, "is no training state");
+  JsonReader reader(json, where);
+  const Words words{.step = reader.Int("step", -1),
+                    .optimizer_steps = reader.Int("optimizer_steps", -1),
+                    .ema_updates = reader.Int("ema_updates", 0),
+                    .about = reader.String("about", "")};
+  RETURN_IF_ERROR(reader.Check());
+  if (words.step < 0 || words.optimizer_steps < 0) return Misfit(path, "does not tell its step");
+  return words;
 }
 
 }  // namespace
@@ -53,9 +69,15 @@ Status Trainer::SaveState(const std::string& path, const std::string& about) {
   return SaveSafetensors(path, tensors);
 }
 
-Result<std::string> Trainer::LoadState(const std::string& path) {
+Result<std::string> Trainer::ReadAbout(const std::string& path) {
   ASSIGN_OR_RETURN(const StateDict state, LoadSafetensors(path));
-  ASSIGN_OR_RETURN(const Json json, ReadAbout(state, path));
+  ASSIGN_OR_RETURN(Words words, ReadWords(state, path));
+  return std::move(words.about);
+}
+
+Status Trainer::LoadState(const std::string& path) {
+  ASSIGN_OR_RETURN(const StateDict state, LoadSafetensors(path));
+  ASSIGN_OR_RETURN(const Words words, ReadWords(state, path));
   // Everything is checked before anything is changed.
   Status status;
   std::set<std::string> known = {kAbout};
@@ -74,20 +96,14 @@ Result<std::string> Trainer::LoadState(const std::string& path) {
   for (const auto& [name, tensor] : state) {
     if (known.count(name) == 0) return Misfit(path, "holds a tensor \"" + name + "\" that this run has no place for");
   }
-  JsonReader reader(json, path + ": about");
-  const int64_t step = reader.Int("step", -1), optimizer_steps = reader.Int("optimizer_steps", -1);
-  const int64_t ema_updates = reader.Int("ema_updates", 0);
-  const std::string about = reader.String("about", "");
-  RETURN_IF_ERROR(reader.Check());
-  if (step < 0 || optimizer_steps < 0) return Misfit(path, "does not tell its step");
 
   VisitState([&](const std::string& name, MutableTensorView value) {
     std::copy_n(state.at(name).view.data<float>(), value.NumElements(), value.mutable_data<float>());
   });
-  step_ = step;
-  optimizer_->set_steps(optimizer_steps);
-  if (ema_ != nullptr) ema_->set_updates(ema_updates);
-  return about;
+  step_ = words.step;
+  optimizer_->set_steps(words.optimizer_steps);
+  if (ema_ != nullptr) ema_->set_updates(words.ema_updates);
+  return Status::Ok();
 }
 
 }  // namespace diptych::train

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <limits>
 #include <map>
@@ -15,6 +16,7 @@
 #include "clip/test_checkpoint.h"
 #include "core/file.h"
 #include "core/json.h"
+#include "core/rng.h"
 #include "support/thread_communicator.h"
 
 namespace diptych::train {
@@ -167,9 +169,9 @@ TEST_F(TrainerStateTest, AResumedRunIsTheUninterruptedOne) {
   const std::vector<double> expected = straight.Steps(4, 8);
 
   Training resumed(options);
-  const Result<std::string> about = resumed.trainer->LoadState(Path());
-  ASSERT_TRUE(about.ok()) << about.status().ToString();
-  EXPECT_EQ(*about, "as it was");
+  EXPECT_EQ(*Trainer::ReadAbout(Path()), "as it was");
+  const Status loaded = resumed.trainer->LoadState(Path());
+  ASSERT_TRUE(loaded.ok()) << loaded.ToString();
   EXPECT_EQ(resumed.trainer->step(), 4);
   EXPECT_EQ(resumed.Steps(4, 8), expected);
   EXPECT_EQ(resumed.Weights(), straight.Weights());
@@ -182,9 +184,8 @@ TEST_F(TrainerStateTest, AStateOfAnotherRunIsRefusedAndChangesNothing) {
   options.ema = EmaOptions{};
   Training run(options);
   const std::vector<float> before = run.Weights();
-  const Result<std::string> loaded = run.trainer->LoadState(Path());
-  ASSERT_FALSE(loaded.ok());
-  EXPECT_NE(loaded.status().ToString().find("has no tensor \"ema."), std::string::npos) << loaded.status().ToString();
+  const Status loaded = run.trainer->LoadState(Path());
+  EXPECT_NE(loaded.ToString().find("has no tensor \"ema."), std::string::npos) << loaded.ToString();
   EXPECT_EQ(run.Weights(), before);
 }
 
@@ -196,6 +197,35 @@ TEST_F(TrainerStateTest, ADamagedStateIsRefused) {
     ASSERT_TRUE(WriteFileAtomically(Path(), bytes.substr(0, size)).ok());
     EXPECT_FALSE(run.trainer->LoadState(Path()).ok()) << size << " bytes";
   }
+}
+
+// Bytes of the header and of what the state says about itself.
+TEST_F(TrainerStateTest, MutantStatesAreReadOrRefused) {
+  Training run(Recipe());
+  ASSERT_TRUE(run.trainer->SaveState(Path(), "").ok());
+  const std::string good = *ReadFile(Path());
+  uint64_t header = 0;
+  std::memcpy(&header, good.data(), sizeof header);
+  const size_t about = good.find("{\"about\":", header);
+  ASSERT_NE(about, std::string::npos);
+  Rng rng(1);
+  const std::vector<float> before = run.Weights();
+  int refused = 0;
+  for (int i = 0; i < 1000; ++i) {
+    std::string mutant = good;
+    for (int k = 0; k < 3; ++k) {
+      const size_t at = rng.Below(2) == 0 ? about + rng.Below(60) : rng.Below(header + 8);
+      mutant[at] = static_cast<char>(rng.Below(4) == 0 ? rng.NextU32() : " {}[]\",:-0129"[rng.Below(14)]);
+    }
+    if (rng.Below(4) == 0) mutant.resize(rng.Below(mutant.size()));
+    ASSERT_TRUE(WriteFileAtomically(Path(), mutant).ok());
+    static_cast<void>(Trainer::ReadAbout(Path()));
+    const Status loaded = run.trainer->LoadState(Path());
+    refused += loaded.ok() ? 0 : 1;
+    EXPECT_TRUE(loaded.ok() || loaded.where().starts_with(Path())) << loaded.ToString();
+  }
+  EXPECT_GT(refused, 900);
+  EXPECT_EQ(run.Weights(), before);
 }
 
 TEST(TrainerTest, WhatIsNotFiniteStopsAndNamesItsSamples) {
@@ -210,6 +240,20 @@ TEST(TrainerTest, WhatIsNotFiniteStopsAndNamesItsSamples) {
   EXPECT_NE(result.status().ToString().find("sample 1.0, sample 1.1"), std::string::npos);
   EXPECT_EQ(run.Weights(), before);
   EXPECT_EQ(run.trainer->step(), 1);
+}
+
+TEST(TrainerTest, WhatIsNotFiniteNamesTheSamplesOfAllProcesses) {
+  testing_support::RunRanks(2, [&](Communicator& communicator) {
+    const auto trainer = *Trainer::Create(MakeTiny(), communicator, Recipe());
+    const int rows = kBatch / 2, begin = communicator.rank() * rows;
+    TrainBatch batch = MakeBatch(0, begin, begin + rows);
+    if (communicator.rank() == 1) batch.pixels.mutable_data<float>()[0] = std::numeric_limits<float>::infinity();
+    const Result<StepResult> result = trainer->Step(batch);
+    ASSERT_FALSE(result.ok());
+    EXPECT_NE(result.status().ToString().find("sample 0.0, sample 0.1, sample 0.2; sample 0.3, sample 0.4, sample 0.5"),
+              std::string::npos)
+        << result.status().ToString();
+  });
 }
 
 TEST(TrainerTest, FrozenPartsStayAndTheRestLearns) {
