@@ -53,4 +53,13 @@ if(TARGET diptych_cli)
   add_test(NAME e2e.hub COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/e2e/hub_test.py
                                 $<TARGET_FILE:diptych_cli> $<TARGET_FILE:fake_hub> ${PROJECT_SOURCE_DIR})
   set_tests_properties(e2e.hub PROPERTIES TIMEOUT 300)
+  set(train_tests train train_errors)
+  if(TARGET diptych_mpi)
+    list(APPEND train_tests train_mpi)
+  endif()
+  foreach(name IN LISTS train_tests)
+    add_test(NAME e2e.${name} COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/e2e/${name}_test.py
+                                      $<TARGET_FILE:diptych_cli> ${PROJECT_SOURCE_DIR})
+    set_tests_properties(e2e.${name} PROPERTIES TIMEOUT 300)
+  endforeach()
 endif()
