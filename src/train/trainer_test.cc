@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <limits>
 #include <map>
 #include <string>
@@ -211,20 +212,20 @@ TEST_F(TrainerStateTest, MutantStatesAreReadOrRefused) {
   Rng rng(1);
   const std::vector<float> before = run.Weights();
   int refused = 0;
-  for (int i = 0; i < 1000; ++i) {
+  for (int i = 0; i < 500; ++i) {
     std::string mutant = good;
     for (int k = 0; k < 3; ++k) {
       const size_t at = rng.Below(2) == 0 ? about + rng.Below(60) : rng.Below(header + 8);
       mutant[at] = static_cast<char>(rng.Below(4) == 0 ? rng.NextU32() : " {}[]\",:-0129"[rng.Below(14)]);
     }
     if (rng.Below(4) == 0) mutant.resize(rng.Below(mutant.size()));
-    ASSERT_TRUE(WriteFileAtomically(Path(), mutant).ok());
+    std::ofstream(Path(), std::ios::binary) << mutant;  // without the wait for the disk of an atomic write
     static_cast<void>(Trainer::ReadAbout(Path()));
     const Status loaded = run.trainer->LoadState(Path());
     refused += loaded.ok() ? 0 : 1;
     EXPECT_TRUE(loaded.ok() || loaded.where().starts_with(Path())) << loaded.ToString();
   }
-  EXPECT_GT(refused, 900);
+  EXPECT_GT(refused, 450);
   EXPECT_EQ(run.Weights(), before);
 }
 
