@@ -2,6 +2,7 @@
 
 #include <cctype>
 #include <cstring>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -18,8 +19,10 @@ constexpr size_t kHeaderBytes = 128;
 
 // The header of an array of `n` rows; without rows (row == nullptr) of the array `shape`.
 std::string Header(DType dtype, const std::vector<int64_t>& dims) {
-  CHECK(dtype == DType::kF32 || dtype == DType::kI32) << " not written as .npy: " << dtype;
-  std::string text = dtype == DType::kF32 ? "{'descr': '<f4'" : "{'descr': '<i4'";
+  CHECK(dtype == DType::kF32 || dtype == DType::kI32 || dtype == DType::kF16) << " not written as .npy: " << dtype;
+  std::string text = std::string("{'descr': '") + (dtype == DType::kF32   ? "<f4'"
+                                                   : dtype == DType::kI32 ? "<i4'"
+                                                                          : "<f2'");
   text += ", 'fortran_order': False, 'shape': (";
   for (size_t i = 0; i < dims.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(dims[i]);
   text += dims.size() == 1 ? ",), }" : "), }";
@@ -27,6 +30,13 @@ std::string Header(DType dtype, const std::vector<int64_t>& dims) {
   text.back() = '\n';
   const char length[2] = {static_cast<char>(text.size() & 255), static_cast<char>(text.size() >> 8)};
   return std::string(kMagic) + std::string(length, 2) + text;
+}
+
+std::optional<DType> DTypeOfDescr(const std::string& descr) {
+  if (descr == "<f4") return DType::kF32;
+  if (descr == "<f2") return DType::kF16;
+  if (descr == "<i4") return DType::kI32;
+  return std::nullopt;
 }
 
 std::vector<int64_t> Dims(const Shape& shape) {
@@ -157,11 +167,12 @@ Result<Tensor> ReadNpy(const std::string& path) {
   if (!HeaderParser(bytes.substr(10, length)).Parse(&descr, &fortran, &dims)) {
     return Corrupt(path, "its .npy header is malformed");
   }
-  if ((descr != "<f4" && descr != "<i4") || fortran || dims.empty() || dims.size() > Shape::kMaxRank) {
-    return Unsupported(path, "only C-ordered float32 and int32 arrays of 1 to 5 dimensions are read");
+  const std::optional<DType> dtype = DTypeOfDescr(descr);
+  if (!dtype || fortran || dims.empty() || dims.size() > Shape::kMaxRank) {
+    return Unsupported(path, "only C-ordered float32, float16 and int32 arrays of 1 to 5 dimensions are read");
   }
   const std::string_view data = bytes.substr(10 + length);
-  size_t expected = 4;
+  size_t expected = SizeOf(*dtype);
   for (const int64_t d : dims) {
     if (__builtin_mul_overflow(expected, static_cast<size_t>(d), &expected)) {
       return Corrupt(path, "its header describes an array that no file could hold");
@@ -171,7 +182,7 @@ Result<Tensor> ReadNpy(const std::string& path) {
     return Corrupt(
         path, "holds " + std::to_string(data.size()) + " bytes of data, its header says " + std::to_string(expected));
   }
-  Tensor array(descr == "<f4" ? DType::kF32 : DType::kI32, Shape(dims.data(), static_cast<int>(dims.size())));
+  Tensor array(*dtype, Shape(dims.data(), static_cast<int>(dims.size())));
   if (expected > 0) std::memcpy(array.mutable_view().mutable_raw(), data.data(), expected);
   return array;
 }

@@ -15,7 +15,7 @@ namespace diptych {
 /// name in Finish(); without it nothing is left behind. Not thread safe.
 class NpyWriter {
  public:
-  /// `row` is the shape of one row; dtype is kF32 or kI32.
+  /// `row` is the shape of one row; dtype is kF32, kF16 or kI32.
   static Result<NpyWriter> Create(const std::string& path, DType dtype, const Shape& row);
   NpyWriter(NpyWriter&&) noexcept;
   NpyWriter& operator=(NpyWriter&&) noexcept;
@@ -32,11 +32,11 @@ class NpyWriter {
   std::unique_ptr<Impl> impl_;
 };
 
-/// The whole array at once, atomically. Any rank up to 5, kF32 or kI32.
+/// The whole array at once, atomically. Any rank up to 5, kF32, kF16 or kI32.
 Status WriteNpy(const std::string& path, TensorView array);
 
-/// Reads a little-endian, C-ordered float32 or int32 array of rank 1 to 5. Untrusted input: anything else, and a file
-/// that is longer or shorter than its header says, is an error.
+/// Reads a little-endian, C-ordered float32, float16 or int32 array of rank 1 to 5. Untrusted input: anything else, and
+/// a file that is longer or shorter than its header says, is an error.
 Result<Tensor> ReadNpy(const std::string& path);
 
 }  // namespace diptych
