@@ -20,6 +20,15 @@ struct Batch {
   std::vector<float> embeddings;         // (good pictures, E)
 };
 
+Result<Image> ReadAndInspect(const PictureRef& ref, const BatchOptions& options, int64_t index) {
+  if (!options.inspect) return LoadPicture(ref, options.decode);
+  ASSIGN_OR_RETURN(const std::string bytes, ReadPictureBytes(ref));
+  const ByteSpan span(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
+  ASSIGN_OR_RETURN(Image image, DecodeImage(span, options.decode, ref.name));
+  options.inspect(index, span, image);
+  return image;
+}
+
 // Reads and preprocesses the batch's pictures, then runs the tower over those that could be read.
 void Embed(const Clip& clip, const BatchOptions& options, Context& context, std::vector<float>& pixels, Batch& batch) {
   const PreprocessConfig& preprocess = options.preprocess ? *options.preprocess : clip.config().preprocess;
@@ -32,7 +41,7 @@ void Embed(const Clip& clip, const BatchOptions& options, Context& context, std:
     EmbeddedPicture& result = batch.results.emplace_back();
     result.index = batch.first_index + static_cast<int64_t>(i);
     result.name = ref.name;
-    const Result<Image> image = LoadPicture(ref, options.decode);
+    const Result<Image> image = ReadAndInspect(ref, options, result.index);
     result.status = image.status();
     if (!image.ok()) continue;
     result.width = image->width;
@@ -119,6 +128,10 @@ class Conveyor {
 };
 
 }  // namespace
+
+Result<std::string> ReadPictureBytes(const PictureRef& ref) {
+  return ref.read ? ref.read() : ReadFile(ref.path, kMaxPictureBytes);
+}
 
 Result<Image> LoadPicture(const PictureRef& ref, const DecodeOptions& options) {
   if (!ref.read) return LoadImage(ref.path, options);

@@ -26,13 +26,21 @@ struct PictureRef {
 /// Gives the next picture, or nothing at the end. Called by one thread at a time, but from several threads.
 using PictureSource = std::function<std::optional<PictureRef>()>;
 
+/// Told of each picture that could be read, by the workers, several at once: its position in the source, its encoded
+/// bytes and its pixels, before its embedding comes to the sink.
+using PictureInspector = std::function<void(int64_t index, ByteSpan bytes, const Image& image)>;
+
 struct BatchOptions {
   int threads = 1;
   int batch = 8;  // pictures a forward pass of one worker
   bool normalize = true;
   DecodeOptions decode;
   std::optional<PreprocessConfig> preprocess;  // instead of the model's own; the same crop
+  PictureInspector inspect;                    // may be empty
 };
+
+/// The encoded bytes of a picture.
+Result<std::string> ReadPictureBytes(const PictureRef& ref);
 
 /// Reads and decodes one picture; used by every worker, and by whoever needs pixels without a tower.
 Result<Image> LoadPicture(const PictureRef& ref, const DecodeOptions& options);

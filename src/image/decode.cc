@@ -121,8 +121,7 @@ Result<Image> DecodeImage(ByteSpan bytes, const DecodeOptions& options, const st
 }
 
 Result<Image> LoadImage(const std::string& path, const DecodeOptions& options) {
-  constexpr size_t kMaxFileBytes = size_t{1} << 30;
-  ASSIGN_OR_RETURN(const std::string bytes, ReadFile(path, kMaxFileBytes));
+  ASSIGN_OR_RETURN(const std::string bytes, ReadFile(path, kMaxPictureBytes));
   return DecodeImage({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, options, path);
 }
 

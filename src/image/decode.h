@@ -50,7 +50,10 @@ struct DecodeOptions {
 /// Errors: kCorrupt for damaged or truncated data, kLimitExceeded, kUnsupported with the package to install.
 Result<Image> DecodeImage(ByteSpan bytes, const DecodeOptions& options, const std::string& where);
 
-/// Reads and decodes a file. Files over 1 GiB are refused.
+/// Larger files are refused.
+inline constexpr size_t kMaxPictureBytes = size_t{1} << 30;
+
+/// Reads and decodes a file.
 Result<Image> LoadImage(const std::string& path, const DecodeOptions& options);
 
 /// What can be decoded here: {"JPEG", "libjpeg-turbo 2.1.5"}, ... for `info` and for messages.

@@ -1,0 +1,30 @@
+// What a picture looks like in 64 bits, and how sharp it is: cheap numbers that tell copies from originals.
+#ifndef DIPTYCH_IMAGE_FINGERPRINT_H_
+#define DIPTYCH_IMAGE_FINGERPRINT_H_
+
+#include <bit>
+#include <cstdint>
+
+#include "image/decode.h"
+
+namespace diptych {
+
+struct PictureFingerprint {
+  /// The perceptual hash of Zauner (2010): signs of the lowest 8 x 8 frequencies of the 32 x 32 grey picture against
+  /// their median. Copies at another size, quality or brightness differ in few bits, other pictures in about 32.
+  /// 0 for a picture too flat to have one: its bits would be noise.
+  uint64_t phash = 0;
+  /// Variance of the Laplacian of the grey values (Pech-Pacheco et al., 2000); more is sharper.
+  double sharpness = 0;
+};
+
+/// Reads at most some 65,000 pixels of the picture, whatever its size.
+PictureFingerprint Fingerprint(const Image& image);
+
+inline int HashDistance(uint64_t a, uint64_t b) {
+  return std::popcount(a ^ b);
+}
+
+}  // namespace diptych
+
+#endif  // DIPTYCH_IMAGE_FINGERPRINT_H_
