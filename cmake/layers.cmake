@@ -33,6 +33,11 @@ foreach(line IN LISTS lines)
   else()
     list(FILTER sources EXCLUDE REGEX "/heif_libheif\\.cc$")
   endif()
+  if(PQ_FOUND)
+    list(FILTER sources EXCLUDE REGEX "/remote_none\\.cc$")
+  else()
+    list(FILTER sources EXCLUDE REGEX "/(remote|postgres)_libpq\\.cc$")
+  endif()
   list(FILTER sources EXCLUDE REGEX "/mpi_communicator\\.cc$")  # a library of its own, below
   if(NOT sources OR folder STREQUAL "cli" OR folder STREQUAL "api")
     continue()  # the program and the shared library are made below; an empty folder is one that has not come yet
@@ -59,6 +64,10 @@ set(externals_hub CURL::libcurl)
 set(externals_image JPEG::JPEG TIFF::TIFF GIF::GIF PkgConfig::SPNG PkgConfig::WEBP)
 if(HEIF_FOUND)
   list(APPEND externals_image PkgConfig::HEIF)
+endif()
+set(externals_index PkgConfig::SQLITE OpenMP::OpenMP_CXX)  # kernels/parallel.h
+if(PQ_FOUND)
+  list(APPEND externals_index PkgConfig::PQ)
 endif()
 set(externals_text PkgConfig::UTF8PROC)
 set(externals_train OpenMP::OpenMP_CXX)  # kernels/parallel.h

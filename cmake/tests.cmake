@@ -17,6 +17,7 @@ foreach(source IN LISTS support_programs)
 endforeach()
 target_link_libraries(mpi_ranks PRIVATE diptych_train)
 set(test_support_hub diptych_test_support)
+set(test_support_index PkgConfig::SQLITE)  # tests/support/failing_storage.h
 
 foreach(library IN LISTS DIPTYCH_LIBRARIES)
   string(REPLACE "diptych_" "" folder ${library})
@@ -50,6 +51,12 @@ if(TARGET diptych_cli)
   add_test(NAME e2e.cli COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/e2e/cli_test.py
                                 $<TARGET_FILE:diptych_cli> ${PROJECT_SOURCE_DIR})
   set_tests_properties(e2e.cli PROPERTIES TIMEOUT 900)
+  add_test(NAME e2e.store COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/e2e/store_test.py
+                                  $<TARGET_FILE:diptych_cli> ${PROJECT_SOURCE_DIR})
+  set_tests_properties(e2e.store PROPERTIES TIMEOUT 600)
+  add_test(NAME e2e.postgres COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/e2e/postgres_test.py
+                                     $<TARGET_FILE:diptych_cli> ${PROJECT_SOURCE_DIR})
+  set_tests_properties(e2e.postgres PROPERTIES TIMEOUT 600)
   add_test(NAME e2e.hub COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/e2e/hub_test.py
                                 $<TARGET_FILE:diptych_cli> $<TARGET_FILE:fake_hub> ${PROJECT_SOURCE_DIR})
   set_tests_properties(e2e.hub PROPERTIES TIMEOUT 300)
