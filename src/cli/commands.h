@@ -25,6 +25,10 @@ int RunModels(const Arguments& arguments);
 int RunPull(const Arguments& arguments);
 int RunBench(const Arguments& arguments);
 int RunTrain(const Arguments& arguments);
+int RunIndex(const Arguments& arguments);
+int RunSearch(const Arguments& arguments);
+int RunDedup(const Arguments& arguments);
+int RunStore(const Arguments& arguments);
 
 }  // namespace diptych::cli
 

@@ -1,0 +1,259 @@
+#include "apps/dedup.h"
+
+#include <algorithm>
+#include <numeric>
+#include <unordered_map>
+#include <utility>
+
+#include "image/fingerprint.h"
+#include "index/similar_pairs.h"
+
+namespace diptych {
+namespace {
+
+// Perceptual hashes alone take a white page with a line for another: the pictures have to mean about the same as well.
+constexpr float kNearFloor = 0.8f;
+constexpr int64_t kRecallSamples = 256;
+
+enum class Tier : uint8_t { kExact, kNear, kSemantic, kNone };
+
+const char* NameOf(Tier tier) {
+  constexpr const char* kNames[] = {"exact", "near", "semantic", "none"};
+  return kNames[static_cast<size_t>(tier)];
+}
+
+// What grouping needs of a picture; paths are looked up for the output alone.
+struct Item {
+  int64_t slot = 0;
+  Hash128 content;
+  uint64_t phash = 0;
+  int64_t pixels = 0, bytes = 0, modified = 0;
+  double sharpness = 0;
+  int64_t order = 0;  // of its path among all
+};
+
+class Deduper {
+ public:
+  Deduper(const Store& store, const Store* against, const DedupOptions& options, const Runtime& runtime)
+      : store_(store), against_(against), options_(options), runtime_(runtime) {
+    limit_ = options.tier == "exact" ? Tier::kExact : options.tier == "near" ? Tier::kNear : Tier::kSemantic;
+  }
+
+  Result<DedupResult> Run() {
+    RETURN_IF_ERROR(ReadItems());
+    FindPairs();
+    RankItems();
+    Group();
+    return Describe();
+  }
+
+ private:
+  // The items of the store in question come first, those of `against` after them.
+  Status ReadItems() {
+    std::vector<std::string> paths;
+    rows_.e = store_.identity().e;
+    for (const Store* store : {&store_, against_}) {
+      if (store == nullptr) continue;
+      RETURN_IF_ERROR(store->ForEach([&](const StoredPicture& picture) {
+        items_.push_back({.slot = picture.slot,
+                          .content = picture.content,
+                          .phash = picture.phash,
+                          .pixels = int64_t{picture.width} * picture.height,
+                          .bytes = picture.bytes,
+                          .modified = picture.modified,
+                          .sharpness = picture.sharpness});
+        rows_.rows.push_back(store->vectors().Row(picture.slot).data());
+        paths.push_back(picture.path);
+        return Status::Ok();
+      }));
+      if (store == &store_) own_ = static_cast<int64_t>(items_.size());
+    }
+    std::vector<uint32_t> order(items_.size());
+    std::iota(order.begin(), order.end(), 0u);
+    // Of equal pictures the one with the shorter path stays: "a.jpg" rather than "a copy.jpg".
+    std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+      if (paths[a].size() != paths[b].size()) return paths[a].size() < paths[b].size();
+      return paths[a] != paths[b] ? paths[a] < paths[b] : a < b;
+    });
+    for (size_t i = 0; i < order.size(); ++i) items_[order[i]].order = static_cast<int64_t>(i);
+    return Status::Ok();
+  }
+
+  Tier TierOf(uint32_t a, uint32_t b, float cosine) const {
+    const Item &x = items_[a], &y = items_[b];
+    if (x.content == y.content && x.bytes == y.bytes) return Tier::kExact;
+    const bool hashes = x.phash != 0 && y.phash != 0 && HashDistance(x.phash, y.phash) <= options_.distance;
+    if (hashes && cosine >= kNearFloor) return Tier::kNear;
+    return cosine >= static_cast<float>(options_.threshold) ? Tier::kSemantic : Tier::kNone;
+  }
+
+  // Copies of the same bytes are one picture to the search for likeness: thousands of them would be millions of pairs.
+  void FindPairs() {
+    std::unordered_map<Hash128, uint32_t, Hash128Hasher> first_of;
+    HalfRows rows{.e = rows_.e};
+    std::vector<uint32_t> item_of;  // by row
+    int64_t own = 0;
+    const auto same_side = [this](uint32_t a, uint32_t b) { return against_ == nullptr || IsOwn(a) == IsOwn(b); };
+    for (uint32_t i = 0; i < items_.size(); ++i) {
+      const auto [it, is_new] = first_of.emplace(items_[i].content, i);
+      if (!is_new && items_[it->second].bytes == items_[i].bytes) {
+        copies_[it->second].push_back(i);
+        if (same_side(it->second, i)) continue;
+      }
+      rows.rows.push_back(rows_.rows[i]);
+      item_of.push_back(i);
+      own += IsOwn(i);
+    }
+    if (limit_ == Tier::kExact) return;
+    // A pair is found by the lowest cosine that any tier accepts; the test then says which tier it is.
+    PairOptions options{.cosine = std::min(kNearFloor, static_cast<float>(options_.threshold)),
+                        .from = against_ != nullptr ? own : 0};
+    const PairTest wanted = [&](uint32_t a, uint32_t b, float cosine) {
+      return TierOf(item_of[a], item_of[b], cosine) <= limit_;
+    };
+    Context context(runtime_.threads);
+    const SimilarPairs found = FindSimilarPairs(context, rows, options, wanted);
+    recall_ = EstimateRecall(context, rows, options, wanted, found, kRecallSamples);
+    links_.resize(items_.size());
+    for (const SimilarPair& pair : found.pairs) {
+      const uint32_t a = item_of[pair.a], b = item_of[pair.b];
+      links_[a].push_back({b, pair.cosine});
+      links_[b].push_back({a, pair.cosine});
+    }
+    centroid_cosine_.resize(items_.size());
+    for (size_t row = 0; row < item_of.size(); ++row) centroid_cosine_[item_of[row]] = found.centroid_cosine[row];
+  }
+
+  bool IsOwn(uint32_t item) const { return static_cast<int64_t>(item) < own_; }
+
+  // Items in the order in which they are offered to stay.
+  void RankItems() {
+    ranked_.resize(items_.size());
+    std::iota(ranked_.begin(), ranked_.end(), 0u);
+    links_.resize(items_.size());
+    centroid_cosine_.resize(items_.size());
+    const std::string& rule = options_.keep;
+    const auto key = [&](uint32_t i) -> std::array<double, 3> {
+      const Item& item = items_[i];
+      const auto cosine = static_cast<double>(centroid_cosine_[i]);
+      if (rule == "newest") return {-static_cast<double>(item.modified), 0, 0};
+      if (rule == "oldest") return {static_cast<double>(item.modified), 0, 0};
+      if (rule == "central") return {-cosine, 0, 0};
+      if (rule == "outlying") return {cosine, 0, 0};
+      if (rule == "first") return {0, 0, 0};
+      return {-static_cast<double>(item.pixels), -item.sharpness, -static_cast<double>(item.bytes)};
+    };
+    std::sort(ranked_.begin(), ranked_.end(), [&](uint32_t a, uint32_t b) {
+      if (IsOwn(a) != IsOwn(b)) return IsOwn(b);  // what the other store holds stays
+      const auto x = key(a), y = key(b);
+      return x != y ? x < y : items_[a].order < items_[b].order;
+    });
+  }
+
+  struct Member {
+    uint32_t item;
+    Tier tier;
+    float cosine;
+  };
+
+  void Group() {
+    // Links are of the first of equal copies: each of them stands for all.
+    std::vector<uint32_t> first(items_.size());
+    std::iota(first.begin(), first.end(), 0u);
+    for (const auto& [one, others] : copies_) {
+      for (const uint32_t other : others) first[other] = one;
+    }
+    std::vector<bool> taken(items_.size());
+    for (const uint32_t keeper : ranked_) {
+      if (taken[keeper]) continue;
+      if (against_ != nullptr && IsOwn(keeper)) break;  // only the other store's pictures gather groups
+      std::vector<Member> group;
+      const auto take = [&](uint32_t item, Tier tier, float cosine) {
+        if (item == keeper || taken[item] || (against_ != nullptr && !IsOwn(item))) return;
+        taken[item] = true;
+        group.push_back({item, tier, cosine});
+      };
+      const auto take_all = [&](uint32_t item, float cosine) {
+        const uint32_t one = first[item];
+        take(one, TierOf(keeper, one, cosine), cosine);
+        if (const auto copies = copies_.find(one); copies != copies_.end()) {
+          for (const uint32_t copy : copies->second) take(copy, TierOf(keeper, copy, cosine), cosine);
+        }
+      };
+      take_all(keeper, 1.0f);
+      for (const auto& [other, cosine] : links_[first[keeper]]) take_all(other, cosine);
+      if (first[keeper] != keeper) {
+        for (const auto& [other, cosine] : links_[keeper]) take_all(other, cosine);
+      }
+      if (group.empty()) continue;
+      taken[keeper] = true;
+      std::sort(group.begin(), group.end(), [&](const Member& a, const Member& b) {
+        if (a.tier != b.tier) return a.tier < b.tier;
+        return a.cosine != b.cosine ? a.cosine > b.cosine : items_[a.item].order < items_[b.item].order;
+      });
+      groups_.emplace_back(keeper, std::move(group));
+    }
+    in_group_ = std::move(taken);
+  }
+
+  Result<std::string> PathOf(uint32_t item) const {
+    const Store& store = IsOwn(item) ? store_ : *against_;
+    ASSIGN_OR_RETURN(StoredPicture picture, store.Get(items_[item].slot));
+    return std::move(picture.path);
+  }
+
+  Result<DedupResult> Describe() const {
+    DedupResult result;
+    result.counts.pictures = own_;
+    result.counts.groups = static_cast<int64_t>(groups_.size());
+    result.counts.recall = recall_;
+    for (size_t g = 0; g < groups_.size(); ++g) {
+      const auto& [keeper, members] = groups_[g];
+      DuplicateRow row{.group = static_cast<int64_t>(g), .keep = true, .tier = NameOf(members[0].tier)};
+      ASSIGN_OR_RETURN(row.path, PathOf(keeper));
+      result.rows.push_back(row);
+      for (const Member& member : members) {
+        ASSIGN_OR_RETURN(row.path, PathOf(member.item));
+        row.keep = false;
+        row.tier = NameOf(member.tier);
+        row.cosine = static_cast<double>(member.cosine);
+        result.rows.push_back(row);
+        ++(member.tier == Tier::kExact  ? result.counts.exact
+           : member.tier == Tier::kNear ? result.counts.near
+                                        : result.counts.semantic);
+      }
+    }
+    for (uint32_t i = 0; i < static_cast<uint32_t>(own_); ++i) {
+      if (in_group_[i]) continue;
+      ASSIGN_OR_RETURN(std::string path, PathOf(i));
+      result.unique.push_back(std::move(path));
+    }
+    return result;
+  }
+
+  const Store& store_;
+  const Store* against_;
+  const DedupOptions& options_;
+  const Runtime& runtime_;
+  Tier limit_;
+  std::vector<Item> items_;
+  int64_t own_ = 0;  // items of store_
+  HalfRows rows_;
+  std::unordered_map<uint32_t, std::vector<uint32_t>> copies_;  // of the first item with these bytes
+  std::vector<std::vector<std::pair<uint32_t, float>>> links_;  // by item: others and the cosine with them
+  std::vector<float> centroid_cosine_;
+  std::vector<uint32_t> ranked_;
+  std::vector<std::pair<uint32_t, std::vector<Member>>> groups_;
+  std::vector<bool> in_group_;
+  double recall_ = 1;
+};
+
+}  // namespace
+
+Result<DedupResult> FindDuplicates(const Store& store, const Store* against, const DedupOptions& options,
+                                   const Runtime& runtime) {
+  if (against != nullptr) RETURN_IF_ERROR(store.CheckModel(against->identity()).Within(against->folder()));
+  return Deduper(store, against, options, runtime).Run();
+}
+
+}  // namespace diptych

