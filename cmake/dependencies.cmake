@@ -1,9 +1,24 @@
 # Every library that Diptych stands on, found here and nowhere else.
 list(PREPEND CMAKE_MODULE_PATH ${CMAKE_CURRENT_LIST_DIR})
 
-# oneDNN 3. Where the system has an older one, tools/fetch_onednn.sh puts 3.2 into <build>/onednn.
-if(EXISTS ${PROJECT_BINARY_DIR}/onednn/lib/cmake/dnnl)
-  list(PREPEND CMAKE_PREFIX_PATH ${PROJECT_BINARY_DIR}/onednn)
+# oneDNN 3. Where the system has an older one, tools/fetch_onednn.sh puts 3.2 into <build>/onednn: tools/prepare.sh
+# runs it for a checkout, and for pip, which prepares nothing, it is run here.
+foreach(folder ${PROJECT_BINARY_DIR}/onednn ${PROJECT_SOURCE_DIR}/build/onednn)
+  if(EXISTS ${folder}/lib/cmake/dnnl)
+    set(onednn_folder ${folder})
+    break()
+  endif()
+endforeach()
+if(SKBUILD AND NOT onednn_folder)
+  find_package(dnnl 3 QUIET CONFIG)
+  if(NOT dnnl_FOUND)
+    execute_process(COMMAND ${PROJECT_SOURCE_DIR}/tools/fetch_onednn.sh ${PROJECT_BINARY_DIR}/onednn
+                    COMMAND_ERROR_IS_FATAL ANY)
+    set(onednn_folder ${PROJECT_BINARY_DIR}/onednn)
+  endif()
+endif()
+if(onednn_folder)
+  list(PREPEND CMAKE_PREFIX_PATH ${onednn_folder})
 endif()
 find_package(dnnl 3 REQUIRED CONFIG)
 find_package(OpenMP REQUIRED COMPONENTS CXX)

@@ -3,7 +3,7 @@
 include(CMakePackageConfigHelpers)
 
 set(onednn_is_bundled FALSE)
-if(dnnl_DIR MATCHES "^${PROJECT_BINARY_DIR}/onednn/")
+if(onednn_folder AND dnnl_DIR MATCHES "^${onednn_folder}/")
   set(onednn_is_bundled TRUE)
 endif()
 
@@ -25,6 +25,8 @@ if(TARGET diptych_shared)
   install(EXPORT diptych FILE diptychConfig.cmake NAMESPACE diptych:: DESTINATION lib/cmake/diptych)
   write_basic_package_version_file(${PROJECT_BINARY_DIR}/diptychConfigVersion.cmake COMPATIBILITY SameMajorVersion)
   install(FILES ${PROJECT_BINARY_DIR}/diptychConfigVersion.cmake DESTINATION lib/cmake/diptych)
+  configure_file(cmake/diptych.pc.in ${PROJECT_BINARY_DIR}/diptych.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/diptych.pc DESTINATION lib/pkgconfig)
 endif()
 if(TARGET diptych_mpi)
   install(TARGETS diptych_mpi LIBRARY DESTINATION lib)
@@ -34,9 +36,27 @@ install(DIRECTORY models/starter DESTINATION share/diptych/models)
 install(FILES LICENSE DESTINATION share/doc/diptych)
 
 if(onednn_is_bundled)
-  install(DIRECTORY ${PROJECT_BINARY_DIR}/onednn/lib/ DESTINATION lib
+  install(DIRECTORY ${onednn_folder}/lib/ DESTINATION lib
           FILES_MATCHING PATTERN "libdnnl.so.*" PATTERN cmake EXCLUDE)
-  install(FILES ${PROJECT_BINARY_DIR}/onednn/share/doc/onednn/LICENSE
-                ${PROJECT_BINARY_DIR}/onednn/share/doc/onednn/THIRD-PARTY-PROGRAMS
+  install(FILES ${onednn_folder}/share/doc/onednn/LICENSE
+                ${onednn_folder}/share/doc/onednn/THIRD-PARTY-PROGRAMS
           DESTINATION share/doc/diptych/onednn)
+endif()
+
+# The Python package, a component of its own: what a wheel holds. The libraries that not every system has come along.
+if(DIPTYCH_PYTHON_FOUND)
+  set(package_options COMPONENT python EXCLUDE_FROM_ALL)
+  install(TARGETS diptych_python LIBRARY DESTINATION diptych ${package_options})
+  install(DIRECTORY python/diptych/ DESTINATION diptych ${package_options}
+          FILES_MATCHING PATTERN "*.py" PATTERN py.typed PATTERN __pycache__ EXCLUDE)
+  install(FILES ${PROJECT_BINARY_DIR}/python/diptych/_diptych.pyi LICENSE DESTINATION diptych ${package_options})
+  install(DIRECTORY models/starter DESTINATION diptych/models ${package_options})
+  if(onednn_is_bundled)
+    install(DIRECTORY ${onednn_folder}/share/doc/onednn/ DESTINATION diptych/lib/licenses/onednn ${package_options}
+            FILES_MATCHING PATTERN LICENSE PATTERN THIRD-PARTY-PROGRAMS)
+  endif()
+  install(CODE "set(extension \$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/diptych/$<TARGET_FILE_NAME:diptych_python>)
+execute_process(COMMAND ${Python_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/bundle_libraries.py \${extension}
+                        \$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/diptych/lib
+                COMMAND_ERROR_IS_FATAL ANY)" ${package_options})
 endif()

@@ -39,8 +39,8 @@ foreach(line IN LISTS lines)
     list(FILTER sources EXCLUDE REGEX "/(remote|postgres)_libpq\\.cc$")
   endif()
   list(FILTER sources EXCLUDE REGEX "/mpi_communicator\\.cc$")  # a library of its own, below
-  if(NOT sources OR folder STREQUAL "cli" OR folder STREQUAL "api")
-    continue()  # the program and the shared library are made below; an empty folder is one that has not come yet
+  if(NOT sources OR folder STREQUAL "cli" OR folder STREQUAL "python")
+    continue()  # the program is made below, Python's extension in python.cmake; an empty folder has not come yet
   endif()
   add_library(diptych_${folder} STATIC ${sources})
   target_link_libraries(diptych_${folder} PUBLIC diptych_flags)
@@ -85,15 +85,14 @@ if(OMPI_FOUND AND TARGET diptych_train)
 endif()
 
 # The library that is installed: only what include/diptych/ declares is visible.
-file(GLOB api_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/api/*.cc)
-list(FILTER api_sources EXCLUDE REGEX "_test\\.cc$")
-if(api_sources AND TARGET diptych_apps)
-  add_library(diptych_shared SHARED ${api_sources})
+if(TARGET diptych_api)
+  target_compile_definitions(diptych_api PRIVATE DIPTYCH_VERSION="${PROJECT_VERSION}")
+  add_library(diptych_shared SHARED $<TARGET_OBJECTS:diptych_api>)
   set_target_properties(diptych_shared PROPERTIES OUTPUT_NAME diptych VERSION ${PROJECT_VERSION}
-                                                  SOVERSION ${PROJECT_VERSION_MAJOR} EXPORT_NAME diptych)
+                                                  SOVERSION ${PROJECT_VERSION_MAJOR} EXPORT_NAME diptych
+                                                  LINKER_LANGUAGE CXX)
   target_link_libraries(diptych_shared PRIVATE diptych_apps)
   target_link_options(diptych_shared PRIVATE -Wl,--exclude-libs,ALL)
-  target_compile_definitions(diptych_shared PRIVATE DIPTYCH_VERSION="${PROJECT_VERSION}")
   target_include_directories(diptych_shared INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
                                                       $<INSTALL_INTERFACE:include>)
   target_compile_features(diptych_shared INTERFACE cxx_std_20)

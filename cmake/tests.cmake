@@ -70,3 +70,18 @@ if(TARGET diptych_cli)
     set_tests_properties(e2e.${name} PROPERTIES TIMEOUT 300)
   endforeach()
 endif()
+
+# The Python package: from the build tree, and as a wheel holds it.
+if(DIPTYCH_PYTHON_FOUND)
+  execute_process(COMMAND ${Python_EXECUTABLE} -c "import pytest, PIL, numpy" RESULT_VARIABLE missing OUTPUT_QUIET
+                  ERROR_QUIET)
+  if(missing)
+    message(STATUS "The tests of Python's package are left out: pytest, Pillow or numpy was not found")
+  else()
+    add_test(NAME python.package COMMAND Python::Interpreter -m pytest WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    set_tests_properties(python.package PROPERTIES TIMEOUT 300 ENVIRONMENT
+      "PYTHONPATH=${PROJECT_BINARY_DIR}/python;PYTHONDONTWRITEBYTECODE=1;DIPTYCH_LIBRARY=$<TARGET_FILE:diptych_shared>")
+    add_test(NAME python.wheel COMMAND ${PROJECT_SOURCE_DIR}/tests/python_package_test.sh ${PROJECT_BINARY_DIR}
+                                       ${Python_EXECUTABLE})
+  endif()
+endif()

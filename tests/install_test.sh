@@ -30,8 +30,38 @@ if [ -e "$build/libdiptych_mpi.so" ]; then
   [ -e "$prefix/lib/libdiptych_mpi.so" ] || fail "the library of several processes was not installed"
 fi
 
+# Only what the public headers declare is visible, and a program is linked with the major version alone.
+exported=$(nm -D --defined-only --demangle "$prefix/lib/libdiptych.so" | cut -d" " -f3-)
+if foreign=$(grep -vE '^((typeinfo|typeinfo name|vtable|guard variable) for )?diptych(::|_)' <<<"$exported" |
+  grep -vE '^(void )?std::|^(typeinfo|typeinfo name|vtable) for std::|^_(init|fini)$'); then
+  fail "these symbols are not ours to show: $foreign"
+fi
+readelf -d "$prefix/lib/libdiptych.so" | grep -q 'SONAME.*libdiptych\.so\.[0-9]*\]' ||
+  fail "the SONAME is no major version"
+
 cp "$source/examples/cat.png" "$scratch/"
 cd "$scratch"
+
+# From C, by pkg-config; and the code of the documents.
+export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
+read -ra flags <<<"$(pkg-config --cflags --libs diptych) -Wl,-rpath,$prefix/lib"
+cc=$(command -v cc || command -v gcc)
+"$cc" -std=c99 -pedantic -Wall -Wextra -Werror "$source/tests/install/embed.c" -o from_c "${flags[@]}" -lm
+[[ $(env -i ./from_c cat.png) == cat\ 0.* ]] || fail "the program in C sees no cat"
+for document in c cpp; do
+  awk -v language="\`\`\`$document" '$0 == "```" { inside = 0 } inside { print } $0 == language { inside = 1 }' \
+    "$source/docs/$document.md" >"of_document.$document"
+done
+"$cc" -std=c99 -Wall -Werror of_document.c -o of_document_c "${flags[@]}"
+"$compiler" -std=c++20 -Wall -Werror -Wno-missing-field-initializers of_document.cpp -o of_document_cpp "${flags[@]}"
+for program in of_document_c of_document_cpp; do
+  [[ $(env -i "./$program" cat.png) == cat\ 0.* ]] || fail "$program: the code of the document sees no cat"
+done
+if command -v python3 >/dev/null; then
+  best=$(DIPTYCH_LIBRARY="$prefix/lib/libdiptych.so" python3 "$source/examples/ctypes_example.py" | awk 'NR == 1')
+  [[ $best == cat\ 0.* ]] || fail "ctypes sees no cat: $best"
+fi
+
 first_line() { awk 'NR == 1'; }
 [[ $(env -i user/classify cat.png | first_line) == cat\ 0.* ]] || fail "the program of the library's user sees no cat"
 best=$(env -i "$prefix/bin/diptych" classify cat.png --labels cat,dog,bird,car --format json --top 1)

@@ -66,3 +66,22 @@ provide_onednn() {
   python3 -m pip --version >/dev/null 2>&1 || install_packages python3 python3-pip
   tools/fetch_onednn.sh "$1/onednn"
 }
+
+# provide_python BUILD: a virtual environment with nanobind and what the tests of Python's package need, where a package
+# registry answers; else the extension is left out, which is said.
+provide_python() {
+  local python=$1/venv/bin/python log
+  if cmp -s tools/python.txt "$1/venv/python.txt"; then return 0; fi
+  # shellcheck disable=SC2046
+  install_packages $(for package in $(packages_for python); do is_installed "$package" || echo "$package"; done)
+  say "Preparing Python's extension ($1/venv)"
+  mkdir -p "$1"
+  log=$1/venv.log
+  if python3 -m venv "$1/venv" >"$log" 2>&1 &&
+    "$python" -m pip --disable-pip-version-check install --quiet --requirement tools/python.txt >>"$log" 2>&1; then
+    cp tools/python.txt "$1/venv/python.txt"
+  else
+    echo "Python's extension and its tests are left out: $(tail -n 1 "$log")"
+    rm -rf "$1/venv"
+  fi
+}

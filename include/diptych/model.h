@@ -18,32 +18,16 @@
 #include <vector>
 
 #include "diptych/classify.h"
+#include "diptych/embed.h"
 #include "diptych/export.h"
 #include "diptych/info.h"
 #include "diptych/options.h"
+#include "diptych/picture.h"
+#include "diptych/processor.h"
 #include "diptych/status.h"
+#include "diptych/watch.h"
 
 namespace diptych {
-
-/// A picture to look at: a file, or the bytes of one. Implicit, so that a path stands for itself.
-class Picture {
- public:
-  Picture(std::string path) : name_(std::move(path)) {}  // NOLINT
-  Picture(const char* path) : name_(path) {}             // NOLINT
-  /// An encoded picture (JPEG, PNG, ...) in memory; `name` is for messages and results.
-  static Picture FromBytes(std::string bytes, std::string name = "picture") {
-    Picture picture(std::move(name));
-    picture.bytes_ = std::make_shared<const std::string>(std::move(bytes));
-    return picture;
-  }
-
-  const std::string& name() const { return name_; }
-  const std::shared_ptr<const std::string>& bytes() const { return bytes_; }  // null: read the file
-
- private:
-  std::string name_;
-  std::shared_ptr<const std::string> bytes_;
-};
 
 /// Labels in a model's space, made once and used for many pictures. Cheap to copy; thread safe.
 class DIPTYCH_EXPORT LabelSet {
@@ -57,11 +41,15 @@ class DIPTYCH_EXPORT LabelSet {
   std::shared_ptr<const Impl> impl_;
 };
 
-/// Cheap to copy: copies share the weights. Thread safe: any number of calls may run at once.
+/// Cheap to copy: copies share the weights. Thread safe: any number of calls may run at once, and pictures of calls
+/// that come at the same time go through the tower together.
+///
+/// Threads start at the first call that computes. A process that is forked after that cannot compute: its calls return
+/// kWrongProcess. Load models in each process anew, or use "spawn".
 class DIPTYCH_EXPORT Model {
  public:
   /// Errors: no such model, a checkpoint that contradicts itself, by file and field.
-  static Result<Model> Load(const ModelOptions& options = {});
+  static Result<Model> Load(const ModelOptions& options = {}, const PictureOptions& pictures = {});
 
   /// What is in a picture. The fields of `options` that name labels are not read; the others are. For many pictures,
   /// or one set of labels at many times, make a LabelSet first: texts are encoded anew by each of these calls.
@@ -72,18 +60,41 @@ class DIPTYCH_EXPORT Model {
   Result<LabelSet> MakeLabels(const ClassifyOptions& options) const;
   Result<Classification> Classify(const Picture& picture, const LabelSet& labels,
                                   const ClassifyOptions& options = {}) const;
+  /// The first picture that cannot be read is the error.
+  Result<std::vector<Classification>> ClassifyAll(const std::vector<Picture>& pictures, const LabelSet& labels,
+                                                  const ClassifyOptions& options = {}, Watch* watch = nullptr) const;
 
   /// The vector of a picture or text in the joint space: embed_dim() values of length 1.
   Result<std::vector<float>> EmbedImage(const Picture& picture) const;
   Result<std::vector<float>> EmbedText(const std::string& text) const;
-  /// Rows one after the other: (count, embed_dim()). The first picture that cannot be read is the error.
-  Result<std::vector<float>> EmbedImages(const std::vector<Picture>& pictures) const;
-  Result<std::vector<float>> EmbedTexts(const std::vector<std::string>& texts) const;
+  /// Rows one after the other: (count, embed_dim()), of length 1 unless no_normalize is set; `out` is not read. The
+  /// first picture that cannot be read is the error.
+  Result<std::vector<float>> EmbedImages(const std::vector<Picture>& pictures, const EmbedOptions& options = {},
+                                         Watch* watch = nullptr) const;
+  Result<std::vector<float>> EmbedTexts(const std::vector<std::string>& texts, const EmbedOptions& options = {},
+                                        Watch* watch = nullptr) const;
+  /// The same from what Processor makes of them: pixels (count, 3, S, S), and ids (count, length) with padding behind
+  /// them. Errors: a value that is not finite, an id outside the vocabulary, more ids than the tower takes.
+  Result<std::vector<float>> EmbedPixels(const float* pixels, int64_t count, const EmbedOptions& options = {},
+                                         Watch* watch = nullptr) const;
+  Result<std::vector<float>> EmbedIds(const int32_t* ids, int64_t count, int64_t length,
+                                      const EmbedOptions& options = {}, Watch* watch = nullptr) const;
+
+  /// logits (count of images, count of texts) = scale * cosine + bias, of embeddings of length 1. Errors: a length that
+  /// is no multiple of embed_dim().
+  Result<std::vector<float>> Logits(const std::vector<float>& images, const std::vector<float>& texts) const;
 
   /// Token ids as the text tower sees them, without padding.
-  std::vector<int32_t> Tokenize(const std::string& text) const;
+  std::vector<int32_t> Tokenize(const std::string& text) const { return processor().Tokenize(text); }
+  /// What comes before the towers.
+  const Processor& processor() const;
 
   int embed_dim() const;
+  float logit_scale() const;  // exp() already taken
+  float logit_bias() const;   // 0 where the model has none
+  int threads() const;
+  /// What one picture costs the image tower, nominal, in 10^9 floating-point operations. Makes the tower ready.
+  double image_gflop() const;
   ModelInfo Info() const;
 
   /// How pictures are read from now on, by this copy.

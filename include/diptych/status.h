@@ -20,6 +20,8 @@ enum class StatusCode {
   kLimitExceeded,    // larger than a stated limit
   kIoError,          // the operating system refused
   kUnavailable,      // the network, or something beyond it, did not answer
+  kCancelled,        // the caller asked for an end
+  kWrongProcess,     // the process is a fork of the one that computed before
 };
 
 /// A cheap value: OK is a null pointer. An error says where (a path, a field), what, and what to do about it.
@@ -87,6 +89,8 @@ inline Status IoError(std::string where, std::string what, std::string hint = ""
 inline Status Unavailable(std::string where, std::string what, std::string hint = "") {
   return Status(StatusCode::kUnavailable, std::move(where), std::move(what), std::move(hint));
 }
+
+inline Status Cancelled(std::string where) { return Status(StatusCode::kCancelled, std::move(where), "was stopped"); }
 
 /// A value or the reason why there is none. Taking the value of an error aborts, and so does making a Result from
 /// Status::Ok(): both are bugs of the caller.

@@ -2,10 +2,15 @@
 #ifndef DIPTYCH_TRAIN_H_
 #define DIPTYCH_TRAIN_H_
 
+#include <atomic>
+#include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "diptych/export.h"
 #include "diptych/options.h"
+#include "diptych/status.h"
 
 namespace diptych {
 
@@ -270,6 +275,32 @@ struct TrainMetric {
   std::string name;
   double value = 0;
 };
+
+struct TrainStep {
+  int64_t step = 0, steps = 0;  // done, of the whole run
+  std::vector<TrainMetric> metrics;
+  double seconds_left = 0;
+};
+
+/// Called by the first process alone, in order. Empty members are allowed.
+struct TrainSinks {
+  std::function<void(const TrainStep&)> step;
+  std::function<void(int64_t step, const std::vector<TrainMetric>&)> validation;
+  std::function<void(const std::string& note)> note;  // for people: where it goes on, what was not written
+  /// Set by a signal or another thread: the run then writes a checkpoint and ends. May be null.
+  const std::atomic<bool>* stop = nullptr;
+};
+
+struct TrainSummary {
+  int64_t step = 0, steps = 0;
+  bool stopped = false;  // before its end, because it was told to
+  int64_t skipped = 0;   // samples that could not be used, of all processes
+  std::string skips;     // what was wrong with them: "2 broken pictures (a.jpg: ..., b.jpg: ...), 1 ..."
+};
+
+/// Trains in this process alone. Errors: the options, the data, the model; a loss that is not finite; a file that
+/// cannot be written; a fork of the process that computed (see Model).
+DIPTYCH_EXPORT Result<TrainSummary> Train(const TrainOptions& options, const TrainSinks& sinks = {});
 
 }  // namespace diptych
 

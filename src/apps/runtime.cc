@@ -61,11 +61,11 @@ Result<PreprocessConfig> MakePreprocessConfig(const PictureOptions& options, con
   return config;
 }
 
-Result<BatchOptions> MakeBatchOptions(const PictureOptions& options, const Clip& clip, const Runtime& runtime) {
+Result<BatchOptions> MakeBatchOptions(const PictureOptions& options, const ClipConfig& config, const Runtime& runtime) {
   if (options.batch < 1) return InvalidArgument("batch", "must be at least 1");
   BatchOptions batch{.threads = runtime.threads, .batch = options.batch};
   ASSIGN_OR_RETURN(batch.decode, MakeDecodeOptions(options));
-  ASSIGN_OR_RETURN(batch.preprocess, MakePreprocessConfig(options, clip.config().preprocess));
+  ASSIGN_OR_RETURN(batch.preprocess, MakePreprocessConfig(options, config.preprocess));
   return batch;
 }
 

@@ -46,7 +46,7 @@ int ThreadCount(const ModelOptions& options);
 /// PictureOptions as decoding and preprocessing know them. Errors: a choice that is not there yet.
 Result<DecodeOptions> MakeDecodeOptions(const PictureOptions& options);
 Result<PreprocessConfig> MakePreprocessConfig(const PictureOptions& options, const PreprocessConfig& of_model);
-Result<BatchOptions> MakeBatchOptions(const PictureOptions& options, const Clip& clip, const Runtime& runtime);
+Result<BatchOptions> MakeBatchOptions(const PictureOptions& options, const ClipConfig& config, const Runtime& runtime);
 
 }  // namespace diptych
 

@@ -355,13 +355,13 @@ class TrainRun {
 
   Result<TrainSummary> Finish(bool stopped) {
     RETURN_IF_ERROR(Agree(Checkpoint()));
-    train::SkipCounts skipped = loader_->SkippedInJob(communicator_);
+    const train::SkipCounts skipped = loader_->SkippedInJob(communicator_);
     if (writes()) {
       RETURN_IF_ERROR(WriteReport(skipped.total()));
       Note(fmt::format("{} after step {} of {}: {}", stopped ? "stopped" : "done", trainer_->step(), steps_,
                        options_.output.out));
     }
-    return TrainSummary{trainer_->step(), steps_, stopped, std::move(skipped)};
+    return TrainSummary{trainer_->step(), steps_, stopped, skipped.total(), skipped.ToString()};
   }
 
   Status WriteReport(int64_t skipped) {

@@ -2,39 +2,12 @@
 #ifndef DIPTYCH_APPS_TRAIN_H_
 #define DIPTYCH_APPS_TRAIN_H_
 
-#include <atomic>
-#include <cstdint>
-#include <functional>
-#include <string>
-#include <vector>
-
 #include "core/status.h"
 #include "diptych/train.h"
 #include "train/communicator.h"
 #include "train/skip_counts.h"
 
 namespace diptych {
-
-struct TrainStep {
-  int64_t step = 0, steps = 0;  // done, of the whole run
-  std::vector<TrainMetric> metrics;
-  double seconds_left = 0;
-};
-
-/// Called by the first process alone, in order. Empty members are allowed.
-struct TrainSinks {
-  std::function<void(const TrainStep&)> step;
-  std::function<void(int64_t step, const std::vector<TrainMetric>&)> validation;
-  std::function<void(const std::string& note)> note;  // for people: where it goes on, what was not written
-  /// Set by a signal: the run then writes a checkpoint and ends. May be null.
-  const std::atomic<bool>* stop = nullptr;
-};
-
-struct TrainSummary {
-  int64_t step = 0, steps = 0;
-  bool stopped = false;       // before its end, because it was told to
-  train::SkipCounts skipped;  // samples that could not be used, of all processes
-};
 
 /// What can be said against the options before anything is loaded (kInvalidArgument).
 Status CheckTrainOptions(const TrainOptions& options);

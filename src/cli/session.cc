@@ -34,7 +34,7 @@ Result<PictureSession> StartPictures(const char* command, const PictureFlags& fl
   ASSIGN_OR_RETURN(session.run, Run::Start(command, flags.run));
   session.run->Connect(session.runtime);
   ASSIGN_OR_RETURN(session.clip, OpenModel(flags.model, load));
-  ASSIGN_OR_RETURN(session.batch, MakeBatchOptions(flags.picture, *session.clip, session.runtime));
+  ASSIGN_OR_RETURN(session.batch, MakeBatchOptions(flags.picture, session.clip->config(), session.runtime));
   return session;
 }
 

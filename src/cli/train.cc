@@ -132,8 +132,8 @@ int RunTrain(const Arguments& arguments) {
     return code;
   }
   const int code = FinishOutput(kHelp.name, Status::Ok());
-  if (code != kExitOk || communicator.rank() != 0 || summary->skipped.total() == 0) return code;
-  std::fprintf(stderr, "diptych train: skipped %s\n", summary->skipped.ToString().c_str());
+  if (code != kExitOk || communicator.rank() != 0 || summary->skipped == 0) return code;
+  std::fprintf(stderr, "diptych train: skipped %s\n", summary->skips.c_str());
   return kExitSkipped;
 }
 

@@ -1,6 +1,7 @@
 #include "clip/batcher.h"
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -134,6 +135,7 @@ Result<std::string> ReadPictureBytes(const PictureRef& ref) {
 }
 
 Result<Image> LoadPicture(const PictureRef& ref, const DecodeOptions& options) {
+  if (ref.decoded) return ref.decoded();
   if (!ref.read) return LoadImage(ref.path, options);
   ASSIGN_OR_RETURN(const std::string bytes, ref.read());
   return DecodeImage({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, options, ref.name);
@@ -158,6 +160,27 @@ void EmbedPictures(const Clip& clip, const PictureSource& source, const BatchOpt
   std::vector<std::thread> threads;
   for (int i = 0; i < conveyor.workers(); ++i) threads.emplace_back(work, 1);
   for (std::thread& thread : threads) thread.join();
+}
+
+void EmbedPixels(const Clip& clip, const PixelRun& run, const BatchOptions& options) {
+  const int64_t side = clip.config().preprocess.crop, e = clip.embed_dim();
+  // The pictures are spread evenly: what is left over at the end would keep one thread busy and the others idle.
+  const int64_t round = int64_t{options.threads} * options.batch, rounds = (run.count + round - 1) / round;
+  const int64_t pieces = std::min(run.count, rounds * options.threads);
+  std::atomic<int64_t> next{0};
+  const auto work = [&](int team) {
+    Context context(team);
+    for (int64_t i = next++; i < pieces && !(run.stop != nullptr && *run.stop); i = next++) {
+      const int64_t begin = run.count * i / pieces, end = run.count * (i + 1) / pieces;
+      clip.EncodeImages(context, run.pixels + begin * 3 * side * side, end - begin, run.embeddings + begin * e,
+                        options.normalize);
+      if (run.done != nullptr) *run.done += end - begin;
+    }
+  };
+  if (options.threads == 1 || pieces <= 1) return work(options.threads);
+  std::vector<std::thread> workers;
+  for (int64_t i = 0; i < std::min<int64_t>(options.threads, pieces); ++i) workers.emplace_back(work, 1);
+  for (std::thread& worker : workers) worker.join();
 }
 
 }  // namespace diptych

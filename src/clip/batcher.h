@@ -2,6 +2,7 @@
 #ifndef DIPTYCH_CLIP_BATCHER_H_
 #define DIPTYCH_CLIP_BATCHER_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -16,11 +17,12 @@
 namespace diptych {
 
 /// A picture to be read: a name for messages and results, and the path to read its encoded bytes from, or another way
-/// to come by them (a part of an archive, an address), or the reason why there are none.
+/// to come by them (a part of an archive, an address), or the reason why there are none; or the picture itself.
 struct PictureRef {
   std::string name;                           // as the user gave it
   std::string path;                           // read from here unless `read` is set
   std::function<Result<std::string>()> read;  // by a worker; perhaps again later
+  std::function<Result<Image>()> decoded;     // before both others: there is nothing to decode
 };
 
 /// Gives the next picture, or nothing at the end. Called by one thread at a time, but from several threads.
@@ -62,6 +64,17 @@ using EmbeddingSink = std::function<bool(const EmbeddedPicture&)>;
 /// pictures than that gets one team for its forward pass. A bad picture is reported to the sink and harms no other.
 void EmbedPictures(const Clip& clip, const PictureSource& source, const BatchOptions& options,
                    const EmbeddingSink& sink);
+
+/// Ready pixels (count, 3, S, S) -> embeddings (count, E) by the same workers. `stop` set by another thread ends it
+/// early, what is missing left as it was; `done` counts the pictures. Both may be null.
+struct PixelRun {
+  const float* pixels = nullptr;
+  int64_t count = 0;
+  float* embeddings = nullptr;
+  const std::atomic<bool>* stop = nullptr;
+  std::atomic<int64_t>* done = nullptr;
+};
+void EmbedPixels(const Clip& clip, const PixelRun& run, const BatchOptions& options);
 
 }  // namespace diptych
 

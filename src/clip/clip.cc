@@ -131,17 +131,25 @@ void Clip::EncodeImages(Context& context, const float* pixels, int64_t batch, fl
                         bool normalize) const {
   if (batch == 0) return;
   image_plan().Forward(context, {.pixels = pixels, .batch = batch}, {.pooled = embeddings});
-  if (normalize) kernels::L2Normalize(embeddings, batch, embed_dim());
+  if (normalize) Normalize(embeddings, batch);
 }
 
+void Clip::Normalize(float* embeddings, int64_t count) const { kernels::L2Normalize(embeddings, count, embed_dim()); }
+
 void Clip::EncodeTexts(Context& context, std::span<const std::string> texts, float* embeddings, bool normalize) const {
-  if (texts.empty()) return;
+  std::vector<std::vector<int32_t>> ids;
+  ids.reserve(texts.size());
+  for (const std::string& text : texts) ids.push_back(tokenizer().Encode(text));
+  EncodeIds(context, std::move(ids), embeddings, normalize);
+}
+
+void Clip::EncodeIds(Context& context, std::vector<std::vector<int32_t>> all, float* embeddings,
+                     bool normalize) const {
+  if (all.empty()) return;
   const TextTowerPlan& plan = text_plan();
   const TextTowerInfo& tower = plan.info();
-  std::vector<std::vector<int32_t>> all;
-  for (const std::string& text : texts) {
-    all.push_back(tokenizer().Encode(text));
-    if (tower.sees_padding) all.back().resize(static_cast<size_t>(tower.context_length), tokenizer().pad_id());
+  if (tower.sees_padding) {
+    for (auto& text : all) text.resize(static_cast<size_t>(tower.context_length), tokenizer().pad_id());
   }
   const std::unique_ptr<TextPrefix> prefix = SharedPrefix(context, plan, all);
   const size_t skipped = prefix == nullptr ? 0 : prefix->ids.size();
@@ -159,7 +167,7 @@ void Clip::EncodeTexts(Context& context, std::span<const std::string> texts, flo
     ids.clear();
     lengths.clear();
   }
-  if (normalize) kernels::L2Normalize(embeddings, static_cast<int64_t>(texts.size()), embed_dim());
+  if (normalize) Normalize(embeddings, static_cast<int64_t>(all.size()));
 }
 
 void Clip::Logits(const float* images, int64_t q, const float* texts, int64_t n, float* logits) const {

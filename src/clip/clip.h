@@ -54,9 +54,16 @@ class Clip {
   void EncodeImages(Context& context, const float* pixels, int64_t batch, float* embeddings,
                     bool normalize = true) const;
 
+  /// Rows of E to length 1, in place.
+  void Normalize(float* embeddings, int64_t count) const;
+
   /// texts -> embeddings (N, E). Rows do not depend on each other.
   void EncodeTexts(Context& context, std::span<const std::string> texts, float* embeddings,
                    bool normalize = true) const;
+
+  /// The same from token ids, each text 1 to context_length of them, below vocab_size; padding behind them is allowed.
+  void EncodeIds(Context& context, std::vector<std::vector<int32_t>> texts, float* embeddings,
+                 bool normalize = true) const;
 
   /// logits (Q, N) = scale * images (Q, E) · textsᵀ (N, E) + bias; both normalised.
   void Logits(const float* images, int64_t q, const float* texts, int64_t n, float* logits) const;

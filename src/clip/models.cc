@@ -13,13 +13,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Where named models lie: a folder of the user's, an installation's share/, a source tree's models/.
+// Where named models lie: a folder of the user's, an installation's share/, a source tree's models/, a package of
+// Python's.
 std::vector<fs::path> ModelFolders() {
   std::vector<fs::path> folders;
   if (const char* own = std::getenv("DIPTYCH_MODELS"); own != nullptr && *own != '\0') folders.emplace_back(own);
   const fs::path program = ProgramFolder();
   folders.push_back(program / ".." / "share" / "diptych" / "models");
   folders.push_back(program / ".." / "models");
+  folders.push_back(program / "models");
   return folders;
 }
 

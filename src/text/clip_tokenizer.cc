@@ -18,9 +18,9 @@ class ClipTokenizer final : public Tokenizer {
     CHECK_GE(options.context_length, 2);
   }
 
-  std::vector<int32_t> Encode(std::string_view text) const override {
+  std::vector<int32_t> EncodeUpTo(std::string_view text, size_t max_ids) const override {
     const std::string cleaned = CleanText(text, options_.clean);
-    const auto limit = static_cast<size_t>(options_.context_length) - 1;
+    const size_t limit = max_ids - 1;
     std::vector<int32_t> ids;
     ids.reserve(16);
     ids.push_back(kClipStart);

@@ -15,8 +15,8 @@ class HfTokenizer final : public Tokenizer {
     in_normalized_ = AddedTokens(std::move(normalized));
   }
 
-  std::vector<int32_t> Encode(std::string_view text) const override {
-    const size_t limit = static_cast<size_t>(options_.context_length) - parts_.after.size();
+  std::vector<int32_t> EncodeUpTo(std::string_view text, size_t max_ids) const override {
+    const size_t limit = max_ids - parts_.after.size();
     std::vector<int32_t> ids = parts_.before;
     const auto on_token = [&](int32_t id) { ids.push_back(id); };
     const auto on_normalized = [&](std::string_view part) {

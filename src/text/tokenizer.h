@@ -18,7 +18,11 @@ class Tokenizer {
   virtual ~Tokenizer() = default;
   /// Ids with the special tokens around them, truncated to context_length() as the reference truncates (the end token
   /// is kept), without padding. Any bytes are accepted: invalid UTF-8 becomes U+FFFD.
-  virtual std::vector<int32_t> Encode(std::string_view text) const = 0;
+  std::vector<int32_t> Encode(std::string_view text) const {
+    return EncodeUpTo(text, static_cast<size_t>(context_length()));
+  }
+  /// The same for another limit. REQUIRES: max_ids has room for the special tokens.
+  virtual std::vector<int32_t> EncodeUpTo(std::string_view text, size_t max_ids) const = 0;
   virtual int context_length() const = 0;
   virtual int32_t pad_id() const = 0;
   virtual int32_t vocab_size() const = 0;

@@ -2,52 +2,20 @@
 """The well-known example by name and by address, against a hub and a picture server on the loopback. Python's standard
 library only. Usage: hub_test.py BUILD/diptych BUILD/fake_hub SOURCE_DIR"""
 
-import array
 import json
 import os
 import pathlib
-import struct
 import subprocess
 import sys
 import tempfile
 import unittest
 
 PROGRAM, FAKE_HUB, SOURCE = (pathlib.Path(argument).resolve() for argument in sys.argv[1:4])
-GOLDEN = json.loads((SOURCE / "tests/golden/clip/hf_legacy_eos.json").read_text())
+sys.path.insert(0, str(SOURCE / "tests/support"))
+from made_checkpoint import write_checkpoint  # noqa: E402
+
 MODEL = "openai/clip-vit-base-patch32"
 PROMPTS = ["--template", "{}", "--labels", "a photo of a cat,a photo of a dog"]
-MASK = (1 << 64) - 1
-
-
-def made_values(name, count, offset, scale):
-    """As tools/golden/clip.py makes them: splitmix64 over (FNV-1a of the name) + index."""
-    h = 0xCBF29CE484222325
-    for byte in name.encode():
-        h = ((h ^ byte) * 0x100000001B3) & MASK
-    values = array.array("f", bytes(4 * count))
-    for i in range(count):
-        z = (i * 0x9E3779B97F4A7C15 + h) & MASK
-        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & MASK
-        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK
-        values[i] = offset + scale * (((z ^ (z >> 31)) >> 40) / 8388608.0 - 1.0)
-    return values
-
-
-def write_model(folder):
-    for name, content in GOLDEN["files"].items():
-        (folder / name).write_text(json.dumps(content))
-    for name in ("vocab.json", "merges.txt"):
-        (folder / name).write_bytes((SOURCE / "tests/golden/clip" / name).read_bytes())
-    header, data = {}, bytearray()
-    for name, rule in sorted(GOLDEN["tensors"].items()):
-        count = 1
-        for side in rule["shape"]:
-            count *= side
-        begin = len(data)
-        data += made_values(name, count, rule["offset"], rule["scale"]).tobytes()
-        header[name] = {"dtype": "F32", "shape": rule["shape"], "data_offsets": [begin, len(data)]}
-    text = json.dumps(header).encode()
-    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
 class HubTest(unittest.TestCase):
@@ -56,7 +24,7 @@ class HubTest(unittest.TestCase):
         cls.temporary = tempfile.TemporaryDirectory()
         root = pathlib.Path(cls.temporary.name)
         (root / "model").mkdir()
-        write_model(root / "model")
+        cls.golden = write_checkpoint(root / "model", "hf_legacy_eos")
         (root / "site").mkdir()
         (root / "site/cat.png").write_bytes((SOURCE / "examples/cat.png").read_bytes())
         (root / "site/page.html").write_text("<!DOCTYPE html><html><body>not a picture</body></html>")
@@ -89,7 +57,7 @@ class HubTest(unittest.TestCase):
     def check_example(self, *arguments, offline=False):
         done = self.run_program("classify", *arguments, "--model", MODEL, *PROMPTS, "--format", "json", offline=offline)
         found = {p["label"]: p["probability"] for p in json.loads(done.stdout)["predictions"]}
-        for label, expected in zip(("a photo of a cat", "a photo of a dog"), GOLDEN["cat_probabilities"]):
+        for label, expected in zip(("a photo of a cat", "a photo of a dog"), self.golden["cat_probabilities"]):
             self.assertAlmostEqual(found[label], expected, delta=1e-4)
 
     def test_the_example_by_name_and_address(self):

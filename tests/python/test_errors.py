@@ -1,0 +1,136 @@
+"""Bad input: an exception that says what was given and what is wanted, and no memory that stays behind."""
+
+import gc
+import pathlib
+
+import numpy as np
+import PIL.Image
+import pytest
+
+import diptych
+from diptych import CLIPModel, CLIPProcessor
+
+
+class Closed:
+    """A PIL picture whose file was closed before it was read."""
+
+    def __new__(cls, path):
+        image = PIL.Image.open(path)
+        image.fp.close()
+        return image
+
+
+def truncated(cat, tmp_path):
+    path = tmp_path / "truncated.png"
+    path.write_bytes(pathlib.Path(cat).read_bytes()[:5000])
+    return path
+
+
+def bad_calls(model, cat, tmp_path):
+    """(exception, a part of its sentence, call)"""
+    side = model.image_size
+    cut = truncated(cat, tmp_path)
+    not_numbers = np.full((1, 3, side, side), np.nan, dtype=np.float32)
+    return [
+        (FileNotFoundError, "no/such.jpg", lambda: model.embed("no/such.jpg")),
+        (FileNotFoundError, "no/such.jpg", lambda: model.embed([cat, "no/such.jpg"])),
+        (ValueError, "truncated.png", lambda: model.classify(cut, ["a", "b"])),
+        (OSError, "truncated", lambda: model.embed(PIL.Image.open(cut))),
+        (ValueError, "closed", lambda: model.embed(Closed(cat))),
+        (ValueError, "bytes", lambda: model.embed(b"no picture")),
+        (TypeError, "not int", lambda: model.embed(7)),
+        (TypeError, "not int", lambda: model.embed([cat, 7])),
+        (TypeError, "not dict", lambda: model.embed({"a": cat})),
+        (TypeError, "either pictures or texts", lambda: model.embed()),
+        (ValueError, "the list is empty", lambda: model.embed([])),
+        (ValueError, "the list is empty", lambda: model.embed(texts=[])),
+        (ValueError, "the list is empty", lambda: model.classify([], ["a"])),
+        (ValueError, "the list is empty", lambda: model.classify(cat, [])),
+        (TypeError, "not int", lambda: model.embed(texts=["a", 1])),
+        (TypeError, "not bytes", lambda: model.embed(texts=b"a")),
+        (TypeError, "not one str", lambda: model.classify(cat, "cat")),
+        (ValueError, "not a finite number", lambda: model.embed(not_numbers)),
+        (ValueError, "(1, 3, 5, 5)", lambda: model.embed(np.zeros((1, 3, 5, 5), np.float32))),
+        (ValueError, "first dimension is 0", lambda: model.embed(np.zeros((0, 3, side, side), np.float32))),
+        (TypeError, "float64", lambda: model.embed(np.zeros((8, 8, 3)))),
+        (ValueError, "(2, 2, 7)", lambda: model.embed(np.zeros((2, 2, 7), np.uint8))),
+        (ValueError, "(0, 4, 3)", lambda: model.embed(np.zeros((0, 4, 3), np.uint8))),
+        (ValueError, "is no token", lambda: model.embed_ids(np.array([[1 << 30]], np.int32))),
+        (ValueError, "is no token", lambda: model.embed_ids(np.array([[-1]], np.int32))),
+        (ValueError, "tokens", lambda: model.embed_ids(np.zeros((1, 5000), np.int32))),
+        (ValueError, "at least 1", lambda: model.classify(cat, ["a"], top=0)),
+        (ValueError, "not from 0 to 1", lambda: model.classify(cat, ["a"], reject=2.0)),
+        (TypeError, "top must be an int, not str", lambda: model.classify(cat, ["a"], top="5")),
+        (TypeError, "has no option 'topp'", lambda: model.classify(cat, ["a"], topp=5)),
+        (ValueError, "not one of openai|simple|none", lambda: model.classify(cat, ["a"], templates="x")),
+        (ValueError, "{}", lambda: model.classify(cat, ["a"], template="no place")),
+        (ValueError, "values", lambda: model.logits(np.zeros((1, 3), np.float32), np.zeros((1, 3), np.float32))),
+        (FileNotFoundError, "no-such-model", lambda: diptych.load("no-such-model")),
+        (TypeError, "model must be a str", lambda: diptych.load(3)),
+        (ValueError, "not one of fp32", lambda: diptych.load("starter", precision="fp3")),
+    ]
+
+
+def test_each_says_what_is_wrong(starter, cat, tmp_path):
+    for exception, part, call in bad_calls(starter, cat, tmp_path):
+        with pytest.raises(exception) as caught:
+            call()
+        assert part.lower() in str(caught.value).lower(), f"wanted {part!r} in {caught.value!r}"
+
+
+def resident_kb():
+    return int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * 4
+
+
+def test_no_error_leaves_memory_behind(starter, cat, tmp_path):
+    """The cheap errors many times, those that read files or load models fewer."""
+    calls = bad_calls(starter, cat, tmp_path)
+    slow = {"no-such-model", "truncated.png", "truncated", "closed", "{}"}
+
+    def run(times):
+        for exception, part, call in calls:
+            for _ in range(max(1, times // 100) if part in slow else times):
+                with pytest.raises(exception):
+                    call()
+        gc.collect()
+
+    run(100)  # allocators and their arenas for threads reach their sizes
+    before = resident_kb()
+    run(100)
+    assert resident_kb() - before < 8000
+
+
+def test_a_model_that_is_freed_while_it_computes(cat):
+    import threading
+
+    model = diptych.load("starter", threads=1)
+    errors = []
+
+    def use(own):
+        try:
+            own.embed([cat] * 4)
+        except BaseException as error:  # noqa: BLE001
+            errors.append(error)
+
+    threads = [threading.Thread(target=use, args=(model,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    del model
+    for thread in threads:
+        thread.join()
+    assert not errors
+
+
+def test_transformers_shape(checkpoint):
+    folder, _ = checkpoint("hf_gelu")
+    model, processor = CLIPModel.from_pretrained(folder), CLIPProcessor.from_pretrained(folder)
+    with pytest.raises(ValueError, match="text, images or both"):
+        processor()
+    with pytest.raises(ValueError, match="is not one of 'pil' and 'torchvision'"):
+        CLIPProcessor.from_pretrained(folder, backend="opencv")
+    with pytest.raises(ValueError, match="return_tensors"):
+        processor(text=["a"], return_tensors="tf")
+    with pytest.raises(ValueError, match="needs input_ids and pixel_values"):
+        model(input_ids=[[1]])
+    with pytest.raises(ValueError, match="padded on the right"):
+        model.get_text_features([[1, 2]], attention_mask=[[0, 1]])
