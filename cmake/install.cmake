@@ -46,6 +46,8 @@ endif()
 # The Python package, a component of its own: what a wheel holds. The libraries that not every system has come along.
 if(DIPTYCH_PYTHON_FOUND)
   set(package_options COMPONENT python EXCLUDE_FROM_ALL)
+  # Where the libraries are found to be brought along; what is installed then looks beside itself alone.
+  set_target_properties(diptych_python PROPERTIES INSTALL_RPATH "${onednn_folder}/lib" INSTALL_RPATH_USE_LINK_PATH ON)
   install(TARGETS diptych_python LIBRARY DESTINATION diptych ${package_options})
   install(DIRECTORY python/diptych/ DESTINATION diptych ${package_options}
           FILES_MATCHING PATTERN "*.py" PATTERN py.typed PATTERN __pycache__ EXCLUDE)
