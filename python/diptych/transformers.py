@@ -198,13 +198,21 @@ def _load_processor(name: Name, options: dict[str, typing.Any]) -> tuple[str, _d
     repository = _repository(name, options)
     use_fast = options.pop("use_fast", None)
     backend = options.pop("backend", None)
-    if backend is None:
-        backend = DEFAULT_BACKEND if use_fast is None else "torchvision" if use_fast else "pil"
-    resize = {"pil": "pillow", "torchvision": "torchvision"}.get(backend)
-    if resize is None:
+    if backend is None and use_fast is not None:
+        backend = "torchvision" if use_fast else "pil"
+    if backend not in (None, *_RESIZE):
         raise ValueError(f"backend: {backend!r} is not one of 'pil' and 'torchvision'")
     options.setdefault("alpha", "white")  # transformers 5 lays transparent pictures on white
-    return backend, _diptych.Processor(repository, resize=resize, **options)
+    processor = _diptych.Processor(repository, resize=_RESIZE[backend or "pil"], **options)
+    if backend is not None:
+        return backend, processor
+    # transformers 5's own default; folders of others have a reference that resizes as Pillow does.
+    if processor.container != "transformers":
+        return "pil", processor
+    return "torchvision", _diptych.Processor(repository, resize="torchvision", **options)
+
+
+_RESIZE = {"pil": "pillow", "torchvision": "torchvision"}
 
 
 class CLIPProcessor:
@@ -360,9 +368,6 @@ class AutoImageProcessor:
     def from_pretrained(name: Name, **options: typing.Any) -> CLIPImageProcessor:
         return CLIPImageProcessor.from_pretrained(name, **options)
 
-
-# Of processors that name none. transformers 5 takes torchvision's where that is installed.
-DEFAULT_BACKEND = "pil"
 
 __all__ = [
     "Array", "AutoImageProcessor", "AutoModel", "AutoModelForZeroShotImageClassification", "AutoProcessor",
