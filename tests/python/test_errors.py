@@ -90,8 +90,10 @@ def test_no_error_leaves_memory_behind(starter, cat, tmp_path):
     def run(times):
         for exception, part, call in calls:
             for _ in range(max(1, times // 100) if part in slow else times):
-                with pytest.raises(exception):
+                try:
                     call()
+                except exception:
+                    pass
         gc.collect()
 
     run(100)  # allocators and their arenas for threads reach their sizes
