@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What Python adds to the library: times of the import, of a first answer and of a call, and rates beside the program's.
+"""What Python adds to the library: times of the import, a first answer and a call, and rates beside the program's.
 
 usage: PYTHONPATH=BUILD/python python_bench.py BUILD/diptych PICTURES_FOLDER [--seconds 3]
 
