@@ -30,10 +30,11 @@ if [ -e "$build/libdiptych_mpi.so" ]; then
   [ -e "$prefix/lib/libdiptych_mpi.so" ] || fail "the library of several processes was not installed"
 fi
 
-# Only what the public headers declare is visible, and a program is linked with the major version alone.
+# Only what the public headers declare is visible (and what a linker adds of itself), and a program is linked with the
+# major version alone.
 exported=$(nm -D --defined-only --demangle "$prefix/lib/libdiptych.so" | cut -d" " -f3-)
 if foreign=$(grep -vE '^((typeinfo|typeinfo name|vtable|guard variable) for )?diptych(::|_)' <<<"$exported" |
-  grep -vE '^(void )?std::|^(typeinfo|typeinfo name|vtable) for std::|^_(init|fini)$'); then
+  grep -vE '^(void )?std::|^(typeinfo|typeinfo name|vtable) for std::|^(_init|_fini|__bss_start|_edata|_end)$'); then
   fail "these symbols are not ours to show: $foreign"
 fi
 readelf -d "$prefix/lib/libdiptych.so" | grep -q 'SONAME.*libdiptych\.so\.[0-9]*\]' ||

@@ -21,10 +21,14 @@ std::string_view Trim(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
 }
 
-// " + " or " - ": signs within words and paths are theirs.
+bool IsSign(std::string_view text, size_t i) {
+  return (text[i] == '+' || text[i] == '-') && (i + 1 == text.size() || text[i + 1] == ' ');
+}
+
+// " + " or " - ", or one at the end: signs within words and paths are theirs.
 size_t FindSign(std::string_view text) {
-  for (size_t i = 1; i + 1 < text.size(); ++i) {
-    if ((text[i] == '+' || text[i] == '-') && text[i - 1] == ' ' && text[i + 1] == ' ') return i;
+  for (size_t i = 1; i < text.size(); ++i) {
+    if (text[i - 1] == ' ' && IsSign(text, i)) return i;
   }
   return text.size();
 }
@@ -66,9 +70,9 @@ Result<std::vector<QueryTerm>> ParseQuery(std::string_view text) {
   std::vector<QueryTerm> terms;
   double sign = 1;
   text = Trim(text);
-  if (text.starts_with("- ") || text.starts_with("+ ")) {
+  if (!text.empty() && IsSign(text, 0)) {
     sign = text[0] == '-' ? -1 : 1;
-    text.remove_prefix(2);
+    text.remove_prefix(1);
   }
   while (true) {
     const size_t end = FindSign(text);

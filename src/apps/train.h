@@ -5,7 +5,6 @@
 #include "core/status.h"
 #include "diptych/train.h"
 #include "train/communicator.h"
-#include "train/skip_counts.h"
 
 namespace diptych {
 

@@ -86,7 +86,7 @@ Result<int> Search(const Flags& flags, const std::string& format) {
                    ModelOf(remote ? remote->identity() : store->identity(), flags.search, flags.model));
   const Runtime runtime = {.threads = ThreadCount(flags.model),
                            .fetch = MakeFetcher({.allow_private = flags.allow_private})};
-  ASSIGN_OR_RETURN(const BatchOptions batch, MakeBatchOptions(flags.picture, *clip, runtime));
+  ASSIGN_OR_RETURN(const BatchOptions batch, MakeBatchOptions(flags.picture, clip->config(), runtime));
   const SearchRequest request = {flags.search, batch};
   std::vector<Status> missing;
   ASSIGN_OR_RETURN(const std::vector<SearchHit> hits, remote ? SearchRemote(*clip, *remote, request, runtime, &missing)
