@@ -117,7 +117,7 @@ def test_against_transformers_itself(checkpoint, photos, case):
     folder, _ = checkpoint(case)
     reference = transformers.CLIPModel.from_pretrained(folder, dtype="float32").eval()
     images = [PIL.Image.open(path) for path in photos]
-    texts = ["a photo of a cat", "a cup", "a rocket on its launch pad, 42 birds & more"]
+    texts = ["a photo of a cat", "a cup", "a rocket, 42 birds"]
     assert CLIPProcessor.from_pretrained(folder).image_processor.backend == "torchvision"
     for backend in ("pil", "torchvision"):
         theirs = transformers.CLIPProcessor.from_pretrained(folder, backend=backend)
