@@ -1,6 +1,7 @@
 // Times the search of a store's index alone, for bench/search_peers.py.
 //   scan_bench make VECTORS.npy STORE             a store of the rows, with its sketches
-//   scan_bench search STORE QUERIES.npy OUT.npy   a line of JSON a mode; the 10 nearest slots of each query, as found
+//   scan_bench search STORE QUERIES.npy OUT.npy [CANDIDATES]
+//                 a line of JSON a mode; the 10 nearest slots of each query, as found
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -45,7 +46,7 @@ Status Make(const std::string& vectors, const std::string& folder) {
   return Status::Ok();
 }
 
-Status Search(const std::string& folder, const std::string& queries, const std::string& out) {
+Status Search(const std::string& folder, const std::string& queries, const std::string& out, int64_t candidates) {
   ASSIGN_OR_RETURN(const auto store, Store::Open(folder));
   ASSIGN_OR_RETURN(const Tensor array, ReadNpy(queries));
   const int64_t q = array.shape()[0], e = array.shape()[1];
@@ -59,8 +60,9 @@ Status Search(const std::string& folder, const std::string& queries, const std::
       times.clear();
       for (int64_t i = 0; i < (exact ? std::min<int64_t>(q, 20) : q); ++i) {
         const auto start = Clock::now();
-        const std::vector<Neighbor> nearest = FindNearest(
-            context, space, {array.data<float>() + i * e, static_cast<size_t>(e)}, {.k = kNeighbors, .exact = exact});
+        const std::vector<Neighbor> nearest =
+            FindNearest(context, space, {array.data<float>() + i * e, static_cast<size_t>(e)},
+                        {.k = kNeighbors, .exact = exact, .candidates = candidates});
         times.push_back(Seconds(start));
         for (size_t j = 0; j < nearest.size(); ++j) {
           found.mutable_data<int32_t>()[i * kNeighbors + static_cast<int64_t>(j)] =
@@ -82,9 +84,11 @@ Status Search(const std::string& folder, const std::string& queries, const std::
 int main(int argc, char** argv) {
   const std::string mode = argc > 1 ? argv[1] : "";
   diptych::Status status =
-      diptych::InvalidArgument("scan_bench", "make VECTORS.npy STORE | search STORE QUERIES.npy OUT.npy");
+      diptych::InvalidArgument("scan_bench", "make VECTORS.npy STORE | search STORE QUERIES.npy OUT.npy [CANDIDATES]");
   if (mode == "make" && argc == 4) status = diptych::Make(argv[2], argv[3]);
-  if (mode == "search" && argc == 5) status = diptych::Search(argv[2], argv[3], argv[4]);
+  if (mode == "search" && (argc == 5 || argc == 6)) {
+    status = diptych::Search(argv[2], argv[3], argv[4], argc == 6 ? std::atoll(argv[5]) : 0);
+  }
   if (!status.ok()) std::fprintf(stderr, "%s\n", status.ToString().c_str());
   return status.ok() ? 0 : 1;
 }

@@ -11,7 +11,7 @@ namespace diptych {
 namespace {
 
 constexpr int kSide = 32, kLow = 8;
-constexpr int kSamples = 8;    // of a cell, in each direction
+constexpr int kSamples = 4;    // of a cell, in each direction
 constexpr double kFlat = 2.0;  // grey levels: deviation of a picture that is one colour and some noise
 
 // Grey levels of a picture in kL or kRgb, as Pillow's convert("L").
@@ -94,7 +94,7 @@ uint64_t PerceptualHash(const std::array<float, kSide * kSide>& cells) {
 
 double Sharpness(const Grey& grey, int width, int height) {
   if (width < 3 || height < 3) return 0;
-  const int step_x = std::max(1, width / 128), step_y = std::max(1, height / 128);
+  const int step_x = std::max(1, width / 64), step_y = std::max(1, height / 64);
   double sum = 0, squares = 0, count = 0;
   for (int y = 1; y < height - 1; y += step_y) {
     for (int x = 1; x < width - 1; x += step_x) {

@@ -163,7 +163,7 @@ std::vector<Neighbor> FindNearest(Context& context, const SearchSpace& space, st
   if (k <= 0) return {};
   std::vector<BestRows> best(static_cast<size_t>(context.threads()), BestRows(static_cast<size_t>(k)));
   int64_t candidates = limits.candidates;
-  if (candidates == 0) candidates = std::max(std::clamp<int64_t>(rows / 100, 4096, 32768), 64 * k);
+  if (candidates == 0) candidates = std::max(std::clamp<int64_t>(rows / 250, 4096, 32768), 64 * k);
   const bool few = space.allowed != nullptr && space.allowed_count <= std::max(candidates, rows / 16);
   const bool sketched = !limits.exact && !few && space.sketch != nullptr && candidates < space.sketch->rows() / 2;
   if (few) {

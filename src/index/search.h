@@ -30,7 +30,7 @@ struct SearchSpace {
 struct SearchLimits {
   int64_t k = 10;
   bool exact = false;  // reads every vector, whatever sketches there are
-  /// Rows that the sketches hand on to be read whole: 0: 1 % of the rows, 4,096 to 32,768 of them, 64 k at least.
+  /// Rows that the sketches hand on to be read whole: 0: 0.4 % of the rows, 4,096 to 32,768 of them, 64 k at least.
   int64_t candidates = 0;
 };
 
