@@ -6,7 +6,8 @@ Random weights, captions of 12 tokens. PyTorch is measured as its users run it, 
 texts cut to 12 by hand; in fp32, and under bf16 autocast where --bf16 asks for it. Its pictures are ready tensors,
 while diptych decodes and augments JPEGs within its figure. Engines take turns; each figure is the median over the
 rounds' steps, the first step of a process left out. "Of peak" divides 3 x the forward FLOPs that 12 tokens need by
-the matrix-product peak that `diptych bench` measured in the same sitting.
+the matrix-product peak of the same precision that `diptych bench` measured just before; for diptych also without the
+optimiser and the wait for data.
 """
 import argparse
 import io
@@ -59,14 +60,15 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
 
 
-def run_diptych(options, shard, precision):
+def run_diptych(options, shard, precision, gradient_rates):
     with tempfile.TemporaryDirectory() as out:
         lines, memory = measured([options.program, "train", "--train-data", shard, "--out", out, "--format", "json",
                                   "--image-tower", "ViT-B-32", "--text-tower", "ViT-B-32", "--batch", options.batch,
                                   "--steps", options.steps, "--threads", options.threads, "--warmup", 2,
                                   "--precision", precision])
-    rates = [json.loads(line)["pairs_per_s"] for line in lines if line.startswith("{")]
-    return rates[1:], memory
+    steps = [json.loads(line) for line in lines if line.startswith("{")][1:]
+    gradient_rates[precision] += [options.batch / step["gradient_s"] for step in steps]
+    return [step["pairs_per_s"] for step in steps], memory
 
 
 def run_pytorch(options, tokens, precision):
@@ -100,10 +102,13 @@ def child(options):
         print(options.batch / (time.perf_counter() - start), flush=True)
 
 
-def matmul_peak(options):
+def matmul_peaks(options):
+    """{precision: FLOP/s}"""
     result = subprocess.run([options.program, "bench", "--seconds", "0.5", "--format", "json"], capture_output=True,
                             text=True, check=True)
-    return json.loads(result.stdout)["matmul_peak_gflops"] * 1e9
+    result = json.loads(result.stdout)
+    return {"fp32": result["matmul_peak_gflops"] * 1e9} | {
+        name: value * 1e9 for name, value in dict(result["matmul_peaks_gflops"]).items()}
 
 
 def main():
@@ -119,30 +124,36 @@ def main():
     if options.child:
         return child(options)
 
-    cases = {"diptych fp32": lambda shard: run_diptych(options, shard, "fp32"),
+    cases = {"diptych fp32": lambda shard: run_diptych(options, shard, "fp32", gradient_rates),
              "PyTorch fp32, 77 tokens": lambda shard: run_pytorch(options, 77, "fp32"),
              "PyTorch fp32, 12 tokens": lambda shard: run_pytorch(options, TOKENS, "fp32")}
     if options.bf16:
-        cases["diptych bf16"] = lambda shard: run_diptych(options, shard, "bf16")
+        cases["diptych bf16"] = lambda shard: run_diptych(options, shard, "bf16", gradient_rates)
         cases["PyTorch bf16 autocast, 77 tokens"] = lambda shard: run_pytorch(options, 77, "bf16")
     rates, memory, peaks = {name: [] for name in cases}, {}, []
+    gradient_rates = {name: [] for name in ("fp32", "bf16")}
     with tempfile.TemporaryDirectory() as folder:
         shard = write_shard(pathlib.Path(folder), 2 * options.batch)
         for _ in range(options.rounds):
-            peaks.append(matmul_peak(options))
             for name, run in cases.items():
+                if name.startswith("diptych"):
+                    peaks.append(matmul_peaks(options))
                 steps, memory[name] = run(shard)
                 rates[name] += steps
                 print(f"{name}: {steps}, {memory[name]:.2f} GB", file=sys.stderr)
-    peak = statistics.median(peaks)
+    peak = {name: statistics.median(some[name] for some in peaks) for name in peaks[0]}
     needed = 3 * (IMAGE_FLOPS + TOKENS * TEXT_FLOPS)
     cpu = re.search(r"model name\s*:\s*(.*)", pathlib.Path("/proc/cpuinfo").read_text()).group(1)
-    print(f"ViT-B/32, batch {options.batch}, {options.threads} threads, {cpu}; "
-          f"matmul peak {peak / 1e9:.0f} GFLOP/s fp32\n")
-    print("| engine | pairs/s | of peak | peak memory, GB |\n|---|---|---|---|")
+    print(f"ViT-B/32, batch {options.batch}, {options.threads} threads, {cpu}; matmul peak in GFLOP/s: "
+          + ", ".join(f"{name} {value / 1e9:.0f}" for name, value in peak.items()) + "\n")
+    print("| engine | pairs/s | of its precision's peak | forward and backward alone, of peak | peak memory, GB |")
+    print("|---|---|---|---|---|")
     for name in cases:
+        precision = "bf16" if "bf16" in name else "fp32"
+        limit = peak.get(precision, peak["fp32"])
         rate = statistics.median(rates[name])
-        print(f"| {name} | {rate:.2f} | {rate * needed / peak:.2f} | {memory[name]:.2f} |")
+        alone = f"{statistics.median(gradient_rates[precision]) * needed / limit:.2f}" if "diptych" in name else ""
+        print(f"| {name} | {rate:.2f} | {rate * needed / limit:.2f} | {alone} | {memory[name]:.2f} |")
 
 
 if __name__ == "__main__":

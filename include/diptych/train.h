@@ -270,7 +270,8 @@ struct TrainOptions {
 };
 
 /// One measurement of a run: a step's, or a validation's. Names are "loss", "logit_scale", "lr", "pairs_per_s",
-/// "val/loss", "val/image_to_text_r1", "val/top1/NAME", ...
+/// "data_s" (waited for the batch), "gradient_s" (forward, loss, backward), "update_s" (the optimiser), "val/loss",
+/// "val/image_to_text_r1", "val/top1/NAME", ...
 struct TrainMetric {
   std::string name;
   double value = 0;

@@ -127,6 +127,15 @@ Flags FlagsOf(Options options) {
   return std::move(lister.flags);
 }
 
+// A published name, else the towers as they were asked for: "vit:6,192,3,p16 and transformer:3,192,3".
+std::string TitleOf(const std::string& family, const TrainModelOptions& m) {
+  if (!family.empty()) return family;
+  const std::string& image = m.image_tower.empty() ? m.init_image : m.image_tower;
+  const std::string& text = m.text_tower.empty() ? m.init_text : m.text_tower;
+  if (!image.empty() && !text.empty()) return image + " and " + text;
+  return m.init.empty() ? "Training run" : "From " + m.init;
+}
+
 // The first flag whose value differs from what it was, as an error.
 Status CompareFlags(const Json& earlier, const Json& now) {
   for (const auto& [name, value] : now.items()) {
@@ -187,6 +196,7 @@ class TrainRun {
 
   bool writes() const { return communicator_.rank() == 0; }
   std::string Path(const char* name) const { return (fs::path(options_.output.out) / name).string(); }
+  bool StopAsked() const { return sinks_.stop != nullptr && *sinks_.stop; }
   void Note(const std::string& text) const {
     if (writes() && sinks_.note) sinks_.note(text);
   }
@@ -232,7 +242,8 @@ class TrainRun {
                                                     .caption_column = options_.data.caption_column,
                                                     .limit = options_.data.val_limit,
                                                     .loss_batch = options_.recipe.batch,
-                                                    .threads = trainer.threads}));
+                                                    .threads = trainer.threads,
+                                                    .stop = sinks_.stop}));
     return Status::Ok();
   }
 
@@ -298,13 +309,15 @@ class TrainRun {
   Result<bool> OneStep() {
     const Clock::time_point begin = Clock::now();
     const Result<const train::TrainBatch*> batch = loader_->Next();
-    const bool stop = sinks_.stop != nullptr && *sinks_.stop;
-    const std::vector<Signal> all = Exchange(!batch.ok() ? Signal::kFailed : stop ? Signal::kStop : Signal::kGoOn);
+    const double waited = std::chrono::duration<double>(Clock::now() - begin).count();
+    const Signal mine = !batch.ok() ? Signal::kFailed : StopAsked() ? Signal::kStop : Signal::kGoOn;
+    const std::vector<Signal> all = Exchange(mine);
     RETURN_IF_ERROR(ErrorOf(all, batch.status()));
     if (std::find(all.begin(), all.end(), Signal::kStop) != all.end()) return false;
     const Result<train::StepResult> result = trainer_->Step(**batch);
     if (!result.ok()) return Agree(result.status());  // what is not finite is so in every process
-    if (writes()) RETURN_IF_ERROR(Report(*result, std::chrono::duration<double>(Clock::now() - begin).count()));
+    const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+    if (writes()) RETURN_IF_ERROR(Report(*result, seconds, waited));
     const int64_t every = options_.output.checkpoint_every;
     if (every > 0 && result->step % every == 0 && result->step < steps_) {
       if (const Status saved = Checkpoint(); !saved.ok()) {
@@ -315,13 +328,16 @@ class TrainRun {
     return true;
   }
 
-  Status Report(const train::StepResult& result, double seconds) {
+  Status Report(const train::StepResult& result, double seconds, double waited) {
     constexpr double kMemory = 0.9;  // of the average of a step's time
     step_seconds_ = step_seconds_ == 0 ? seconds : kMemory * step_seconds_ + (1 - kMemory) * seconds;
     std::vector<TrainMetric> metrics = {{"loss", result.loss.loss},
                                         {"logit_scale", result.logit_scale},
                                         {"lr", result.rate},
                                         {"pairs_per_s", options_.recipe.batch / seconds},
+                                        {"data_s", waited},
+                                        {"gradient_s", result.gradient_s},
+                                        {"update_s", result.update_s},
                                         {"gradient_norm", result.gradient_norm},
                                         {"batch_top1", (result.loss.image_top1 + result.loss.text_top1) / 2}};
     if (options_.recipe.loss == "siglip") metrics.push_back({"logit_bias", result.logit_bias});
@@ -340,7 +356,9 @@ class TrainRun {
   Status Validate() {
     if (!validation_ || validation_->empty()) return Status::Ok();
     const std::unique_ptr<Clip> clip = trainer_->Snapshot();
-    ASSIGN_OR_RETURN(const std::vector<TrainMetric> metrics, validation_->Measure(*clip));
+    Result<std::vector<TrainMetric>> measured = validation_->Measure(*clip);
+    if (measured.status().code() == StatusCode::kCancelled) return Status::Ok();  // the next step is not begun
+    ASSIGN_OR_RETURN(const std::vector<TrainMetric> metrics, std::move(measured));
     RETURN_IF_ERROR(log_->Write(trainer_->step(), metrics));
     if (sinks_.validation) sinks_.validation(trainer_->step(), metrics);
     return Status::Ok();
@@ -367,7 +385,7 @@ class TrainRun {
   Status WriteReport(int64_t skipped) {
     TrainReport report;
     ClipModel& model = const_cast<ClipModel&>(trainer_->model());
-    report.title = model.config.family.empty() ? "Training run" : model.config.family;
+    report.title = TitleOf(model.config.family, options_.model);
     report.summary = {{"steps", fmt::format("{} of {}", trainer_->step(), steps_)},
                       {"batch", std::to_string(options_.recipe.batch)},
                       {"parameters", fmt::format("{:.1f} million", static_cast<double>(model.parameter_count()) / 1e6)},

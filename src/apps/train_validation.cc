@@ -42,7 +42,8 @@ struct Embedded {
   std::vector<float> rows;  // (count, E)
 };
 
-Result<Embedded> EmbedSamples(const Clip& clip, const Dataset& data, const std::vector<int64_t>& indices, int threads) {
+Result<Embedded> EmbedSamples(const Clip& clip, const Dataset& data, const std::vector<int64_t>& indices, int threads,
+                              const std::atomic<bool>* stop = nullptr) {
   Embedded result;
   size_t next = 0;
   const auto source = [&]() -> std::optional<PictureRef> {
@@ -56,12 +57,15 @@ Result<Embedded> EmbedSamples(const Clip& clip, const Dataset& data, const std::
                         return std::move(sample.picture);
                       }};
   };
+  const auto stopped = [stop] { return stop != nullptr && *stop; };
   EmbedPictures(clip, source, {.threads = threads}, [&](const EmbeddedPicture& picture) {
+    if (stopped()) return false;
     if (!picture.status.ok()) return true;
     result.indices.push_back(indices[static_cast<size_t>(picture.index)]);
     result.rows.insert(result.rows.end(), picture.embedding.begin(), picture.embedding.end());
     return true;
   });
+  if (stopped()) return Cancelled("validation");
   if (result.indices.empty()) return NotFound("--val-data", "holds no picture that can be read");
   return result;
 }
@@ -200,7 +204,8 @@ Status Validation::MeasureClasses(const Clip& clip, const Set& set, std::vector<
   for (const train::ClassName& row : set.data->classes()) labels.push_back(row.name);
   Context context(options_.threads);
   const Classifier classifier = MakeClassifier(clip, context, labels, {kTemplate});
-  ASSIGN_OR_RETURN(const Embedded pictures, EmbedSamples(clip, *set.data, set.indices, options_.threads));
+  ASSIGN_OR_RETURN(const Embedded pictures,
+                   EmbedSamples(clip, *set.data, set.indices, options_.threads, options_.stop));
   const int64_t e = clip.embed_dim();
   size_t right = 0;
   for (size_t i = 0; i < pictures.indices.size(); ++i) {
@@ -219,7 +224,8 @@ Status Validation::MeasureClasses(const Clip& clip, const Set& set, std::vector<
 }
 
 Status Validation::MeasureCaptions(const Clip& clip, const Set& set, std::vector<TrainMetric>& metrics) const {
-  ASSIGN_OR_RETURN(const Embedded pictures, EmbedSamples(clip, *set.data, set.indices, options_.threads));
+  ASSIGN_OR_RETURN(const Embedded pictures,
+                   EmbedSamples(clip, *set.data, set.indices, options_.threads, options_.stop));
   ASSIGN_OR_RETURN(const Captions captions, ReadCaptions(*set.data, pictures.indices));
   std::vector<float> texts(captions.texts.size() * static_cast<size_t>(clip.embed_dim()));
   Context context(options_.threads);

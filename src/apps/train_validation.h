@@ -3,6 +3,7 @@
 #ifndef DIPTYCH_APPS_TRAIN_VALIDATION_H_
 #define DIPTYCH_APPS_TRAIN_VALIDATION_H_
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,6 +22,7 @@ struct ValidationOptions {
   int64_t limit = 0;        // samples of each set, evenly spread; 0: all
   int64_t loss_batch = 64;  // pairs over which the loss is taken, as in training
   int threads = 1;
+  const std::atomic<bool>* stop = nullptr;  // ends Measure early; may be null
 };
 
 class Validation {
@@ -33,7 +35,8 @@ class Validation {
   /// Of a set with classes: "val/top1/NAME", against "a photo of a {}" filled with their names. Of captions:
   /// "val/loss/NAME" over batches of loss_batch pairs in order, "val/recall/NAME image to text @1" and so on: the share
   /// of the pictures one of whose captions is among the k most similar, and of the captions whose picture is.
-  /// NAME is the set's file name without numbers and ending. Errors: no picture of a set can be read.
+  /// NAME is the set's file name without numbers and ending. Errors: no picture of a set can be read;
+  /// kCancelled once options.stop is set.
   Result<std::vector<TrainMetric>> Measure(const Clip& clip) const;
 
   /// A few pairs of the first set with captions, else of the first with classes: pictures against texts.

@@ -1,6 +1,7 @@
 #include "train/trainer.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <utility>
 
@@ -126,6 +127,8 @@ void Trainer::TeacherRows(const TrainBatch& batch, LossInput& input) {
 }
 
 Result<StepResult> Trainer::Step(const TrainBatch& batch) {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point begin = Clock::now();
   const Arena::Scope scope(context_.arena());
   const int64_t rows = static_cast<int64_t>(batch.lengths.size());
   const Features images = AllocateFeatures(rows), texts = AllocateFeatures(rows);
@@ -142,12 +145,15 @@ Result<StepResult> Trainer::Step(const TrainBatch& batch) {
   if (!text_->locked()) BackwardAll(batch, *text_, texts);
   if (!image_->locked()) BackwardAll(batch, *image_, images);
   communicator_.WaitAll();
+  const Clock::time_point summed = Clock::now();
 
   const Optimizer::StepInfo info = optimizer_->Step(context_, result.rate);
   if (!info.updated) return NotFinite(batch, "gradient");
   result.gradient_norm = info.gradient_norm;
   if (ema_ != nullptr) ema_->Update(context_);
   ++step_;
+  result.gradient_s = std::chrono::duration<double>(summed - begin).count();
+  result.update_s = std::chrono::duration<double>(Clock::now() - summed).count();
   return result;
 }
 

@@ -46,6 +46,7 @@ struct StepResult {
   double logit_scale = 0, logit_bias = 0;  // the scale as it multiplies; both before the update
   double gradient_norm = 0;
   double rate = 0;
+  double gradient_s = 0, update_s = 0;  // forward, loss and backward; the optimiser and the average
 };
 
 /// Owned by one thread; its work runs on a team of `threads`.

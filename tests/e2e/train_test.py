@@ -22,7 +22,8 @@ class Output(Case):
         self.assertEqual([row["step"] for row in rows], [1, 2, 3, 4, 5])
         for row in rows:
             self.assertLessEqual({"step", "loss", "logit_scale", "lr", "pairs_per_s"}, set(row))
-            self.assertGreater(row["pairs_per_s"], 0)
+            parts = row["data_s"] + row["gradient_s"] + row["update_s"]
+            self.assertAlmostEqual(parts / (8 / row["pairs_per_s"]), 1, delta=0.2)
         self.assertAlmostEqual(rows[0]["logit_scale"], 1 / 0.07, places=3)
         self.assertAlmostEqual(rows[0]["lr"], 5e-4)  # one of two steps of the warm-up
         self.assertIn("done after step 5 of 5", errors)
@@ -82,6 +83,7 @@ class Output(Case):
         self.assertIn("<svg", html)
         self.assertIn("data:image/png;base64,", html)
         self.assertIn("--val-every", html)
+        self.assertIn("<h1>vit:2,64,2,p16 and transformer:1,32,1</h1>", html)
         for address in re.findall(r"""(?:src|href|url|import)\s*[=(]?\s*["']([^"']+)""", html):
             self.assertTrue(address.startswith("data:"), address[:100])
 
@@ -135,6 +137,16 @@ class Resume(Case):
             self.assertTrue((self.tmp / out / "report.html").exists())
             self.assert_model_works(out)
             self.assert_resumes(out, last)
+
+    def test_a_signal_does_not_wait_for_validation(self):
+        table, count = self.tmp / "many.csv", 200_000  # far more than are embedded before the signal comes
+        (self.tmp / "0.ppm").write_bytes(ppm(0))
+        table.write_text("filepath,title\n" + "0.ppm,a red square\n" * count)
+        code, rows, errors = self.start_and_signal("run", signal.SIGTERM, "--val-data", table, "--val-limit", "0",
+                                                   "--val-every", "2", after=2, steps=self.STEPS)
+        self.assertEqual(code, 0)
+        self.assertEqual([row["step"] for row in rows], [1, 2])  # and no line of a validation
+        self.assertIn(f"stopped after step 2 of {self.STEPS}", errors)
 
     def test_a_finished_run_stays(self):
         before = sha(self.tmp / "whole" / WEIGHTS)
