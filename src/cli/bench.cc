@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "cli/commands.h"
-#include "cli/parser.h"
+#include "cli/run_command.h"
 #include "cli/session.h"
 #include "core/json.h"
 
@@ -69,6 +68,7 @@ std::string BenchText(const BenchResult& r) {
 }
 
 Status RunBenchmark(const Flags& flags, const std::string& format) {
+  if (format == "csv") return InvalidArgument("--format", "csv has no meaning here", "choose text or json");
   ASSIGN_OR_RETURN(const std::unique_ptr<Clip> clip, OpenModel(flags.model));
   const Runtime runtime{.threads = ThreadCount(flags.model)};
   ASSIGN_OR_RETURN(BenchResult result, Bench(*clip, flags.bench, runtime));
@@ -80,16 +80,7 @@ Status RunBenchmark(const Flags& flags, const std::string& format) {
 }  // namespace
 
 int RunBench(const Arguments& arguments) {
-  Flags flags;
-  FormatOptions format;
-  Parser parser(kHelp);
-  parser.Add(flags);
-  parser.Add(format);
-  if (const std::optional<int> code = parser.Parse(arguments)) return *code;
-  if (format.format == "csv") {
-    return FinishOutput(kHelp.name, InvalidArgument("format", "csv has no meaning here", "choose text or json"));
-  }
-  return FinishOutput(kHelp.name, RunBenchmark(flags, format.format));
+  return RunCommand<Flags>(kHelp, arguments, RunBenchmark);
 }
 
 }  // namespace diptych::cli

@@ -8,10 +8,9 @@
 
 #include "apps/dedup_output.h"
 #include "apps/index.h"
-#include "cli/commands.h"
 #include "cli/exit_code.h"
-#include "cli/parser.h"
 #include "cli/progress_view.h"
+#include "cli/run_command.h"
 #include "cli/session.h"
 #include "index/remote.h"
 
@@ -160,14 +159,7 @@ Result<int> Dedup(const Flags& flags, const std::string& format) {
 }  // namespace
 
 int RunDedup(const Arguments& arguments) {
-  Flags flags;
-  FormatOptions format;
-  Parser parser(kHelp);
-  parser.Add(format);
-  parser.Add(flags);
-  if (const std::optional<int> code = parser.Parse(arguments)) return *code;
-  const Result<int> code = Dedup(flags, format.format);
-  return code.ok() ? *code : Fail(kHelp.name, code.status());
+  return RunCommand<Flags>(kHelp, arguments, Dedup);
 }
 
 }  // namespace diptych::cli

@@ -4,8 +4,7 @@
 
 #include "apps/array_file.h"
 #include "apps/texts.h"
-#include "cli/commands.h"
-#include "cli/parser.h"
+#include "cli/run_command.h"
 #include "cli/session.h"
 
 namespace diptych::cli {
@@ -85,22 +84,19 @@ Result<int> EmbedPictures(const Flags& flags, const std::string& format) {
   return session.run->Finish(counts);
 }
 
-}  // namespace
-
-int RunEmbed(const Arguments& arguments) {
-  Flags flags;
-  FormatOptions format;
-  Parser parser(kHelp);
-  parser.Add(format);
-  parser.Add(flags);
-  if (const std::optional<int> code = parser.Parse(arguments)) return *code;
+Result<int> Embed(const Flags& flags, const std::string& format) {
   const bool texts = !flags.text.texts.empty() || !flags.text.texts_file.empty();
   const bool pictures = !flags.pictures.input.inputs.empty() || !flags.pictures.input.files_from.empty();
   if (texts && pictures) {
-    return Fail(kHelp.name, InvalidArgument("", "pictures and texts were given", "embed one kind at a time"));
+    return InvalidArgument("", "pictures and texts were given", "embed one kind at a time");
   }
-  const Result<int> code = texts ? EmbedTexts(flags, format.format) : EmbedPictures(flags, format.format);
-  return code.ok() ? *code : Fail(kHelp.name, code.status());
+  return texts ? EmbedTexts(flags, format) : EmbedPictures(flags, format);
+}
+
+}  // namespace
+
+int RunEmbed(const Arguments& arguments) {
+  return RunCommand<Flags>(kHelp, arguments, Embed);
 }
 
 }  // namespace diptych::cli

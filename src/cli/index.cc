@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "cli/commands.h"
-#include "cli/parser.h"
 #include "cli/progress_view.h"
+#include "cli/run_command.h"
 #include "cli/session.h"
 #include "index/remote.h"
 #include "index/search.h"
@@ -71,14 +70,7 @@ Result<int> Index(const Flags& flags, const std::string& format) {
 }  // namespace
 
 int RunIndex(const Arguments& arguments) {
-  Flags flags;
-  FormatOptions format;
-  Parser parser(kHelp);
-  parser.Add(format);
-  parser.Add(flags);
-  if (const std::optional<int> code = parser.Parse(arguments)) return *code;
-  const Result<int> code = Index(flags, format.format);
-  return code.ok() ? *code : Fail(kHelp.name, code.status());
+  return RunCommand<Flags>(kHelp, arguments, Index);
 }
 
 }  // namespace diptych::cli

@@ -3,10 +3,9 @@
 #include <fmt/format.h>
 
 #include "apps/runtime.h"
-#include "cli/commands.h"
 #include "cli/output.h"
-#include "cli/parser.h"
 #include "cli/progress_view.h"
+#include "cli/run_command.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
 #include "core/json.h"
@@ -107,13 +106,7 @@ Status Info(const Flags& flags, const std::string& format) {
 }  // namespace
 
 int RunInfo(const Arguments& arguments) {
-  Flags flags;
-  FormatOptions format;
-  Parser parser(kHelp);
-  parser.Add(flags);
-  parser.Add(format);
-  if (const std::optional<int> code = parser.Parse(arguments)) return *code;
-  return FinishOutput(kHelp.name, Info(flags, format.format));
+  return RunCommand<Flags>(kHelp, arguments, Info);
 }
 
 }  // namespace diptych::cli

@@ -2,9 +2,8 @@
 
 #include <algorithm>
 
-#include "cli/commands.h"
 #include "cli/output.h"
-#include "cli/parser.h"
+#include "cli/run_command.h"
 #include "cli/terminal.h"
 #include "clip/config_fields.h"
 #include "clip/families.h"
@@ -91,13 +90,7 @@ Status ListModels(const Flags& flags, const std::string& format) {
 }  // namespace
 
 int RunModels(const Arguments& arguments) {
-  Flags flags;
-  FormatOptions format;
-  Parser parser(kHelp);
-  parser.Add(flags);
-  parser.Add(format);
-  if (const std::optional<int> code = parser.Parse(arguments)) return *code;
-  return FinishOutput(kHelp.name, ListModels(flags, format.format));
+  return RunCommand<Flags>(kHelp, arguments, ListModels);
 }
 
 }  // namespace diptych::cli

@@ -1,9 +1,8 @@
 #include <fmt/format.h>
 
-#include "cli/commands.h"
 #include "cli/download_view.h"
 #include "cli/output.h"
-#include "cli/parser.h"
+#include "cli/run_command.h"
 #include "clip/models.h"
 
 namespace diptych::cli {
@@ -46,13 +45,7 @@ Status Pull(const Flags& flags, const std::string& format) {
 }  // namespace
 
 int RunPull(const Arguments& arguments) {
-  Flags flags;
-  FormatOptions format;
-  Parser parser(kHelp);
-  parser.Add(flags);
-  parser.Add(format);
-  if (const std::optional<int> code = parser.Parse(arguments)) return *code;
-  return FinishOutput(kHelp.name, Pull(flags, format.format));
+  return RunCommand<Flags>(kHelp, arguments, Pull);
 }
 
 }  // namespace diptych::cli

@@ -3,9 +3,8 @@
 #include <fmt/format.h>
 
 #include "apps/index.h"
-#include "cli/commands.h"
 #include "cli/exit_code.h"
-#include "cli/parser.h"
+#include "cli/run_command.h"
 #include "cli/session.h"
 
 namespace diptych::cli {
@@ -103,14 +102,7 @@ Result<int> Search(const Flags& flags, const std::string& format) {
 }  // namespace
 
 int RunSearch(const Arguments& arguments) {
-  Flags flags;
-  SearchFormat format;
-  Parser parser(kHelp);
-  parser.Add(format);
-  parser.Add(flags);
-  if (const std::optional<int> code = parser.Parse(arguments)) return *code;
-  const Result<int> code = Search(flags, format.format);
-  return code.ok() ? *code : Fail(kHelp.name, code.status());
+  return RunCommand<Flags, SearchFormat>(kHelp, arguments, Search);
 }
 
 }  // namespace diptych::cli

@@ -3,8 +3,7 @@
 #include <fmt/format.h>
 
 #include "apps/matrix_png.h"
-#include "cli/commands.h"
-#include "cli/parser.h"
+#include "cli/run_command.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
 #include "core/npy.h"
@@ -73,14 +72,7 @@ Result<int> Similarity(const Flags& flags, const std::string& format) {
 }  // namespace
 
 int RunSimilarity(const Arguments& arguments) {
-  Flags flags;
-  FormatOptions format;
-  Parser parser(kHelp);
-  parser.Add(format);
-  parser.Add(flags);
-  if (const std::optional<int> code = parser.Parse(arguments)) return *code;
-  const Result<int> code = Similarity(flags, format.format);
-  return code.ok() ? *code : Fail(kHelp.name, code.status());
+  return RunCommand<Flags>(kHelp, arguments, Similarity);
 }
 
 }  // namespace diptych::cli

@@ -4,10 +4,9 @@
 
 #include "apps/index.h"
 #include "apps/store_care.h"
-#include "cli/commands.h"
 #include "cli/exit_code.h"
-#include "cli/parser.h"
 #include "cli/progress_view.h"
+#include "cli/run_command.h"
 #include "cli/session.h"
 #include "index/search.h"
 
@@ -140,13 +139,7 @@ Status Care(const Flags& flags, const std::string& format) {
 }  // namespace
 
 int RunStore(const Arguments& arguments) {
-  Flags flags;
-  FormatOptions format;
-  Parser parser(kHelp);
-  parser.Add(format);
-  parser.Add(flags);
-  if (const std::optional<int> code = parser.Parse(arguments)) return *code;
-  return FinishOutput(kHelp.name, Care(flags, format.format));
+  return RunCommand<Flags>(kHelp, arguments, Care);
 }
 
 }  // namespace diptych::cli

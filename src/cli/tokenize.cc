@@ -4,9 +4,8 @@
 #include <fmt/ranges.h>
 
 #include "apps/texts.h"
-#include "cli/commands.h"
 #include "cli/output.h"
-#include "cli/parser.h"
+#include "cli/run_command.h"
 
 namespace diptych::cli {
 namespace {
@@ -49,13 +48,7 @@ Status TokenizeTexts(const Flags& flags, const std::string& format) {
 }  // namespace
 
 int RunTokenize(const Arguments& arguments) {
-  Flags flags;
-  FormatOptions format;
-  Parser parser(kHelp);
-  parser.Add(flags);
-  parser.Add(format);
-  if (const std::optional<int> code = parser.Parse(arguments)) return *code;
-  return FinishOutput(kHelp.name, TokenizeTexts(flags, format.format));
+  return RunCommand<Flags>(kHelp, arguments, TokenizeTexts);
 }
 
 }  // namespace diptych::cli
