@@ -86,12 +86,15 @@ def main():
     parser.add_argument("--warmup", type=int, default=40)
     parser.add_argument("--val-every", type=int, default=50)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--no-crops", action="store_true", help="pictures as in inference: nothing is random then")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
 
     model, to_train, to_test = open_clip.create_model_and_transforms(f"local-dir:{options.first}")
     tokenizer = open_clip.get_tokenizer(f"local-dir:{options.first}")
+    if options.no_crops:
+        to_train = to_test
     model.train()
     plain, decayed = [], []
     for name, parameter in model.named_parameters():
