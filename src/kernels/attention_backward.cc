@@ -70,14 +70,7 @@ HWY_INLINE void AddBlock(const float* weights, const Rows& b, int64_t count, flo
 template <int kVectors>
 HWY_INLINE void AddRows(const float* weights, int64_t rows, const Rows& b, int64_t count, float* to) {
   while (rows > 0) {
-    switch (std::min<int64_t>(rows, kBlock)) {
-      case 1: AddBlock<1, kVectors>(weights, b, count, to); break;
-      case 2: AddBlock<2, kVectors>(weights, b, count, to); break;
-      case 3: AddBlock<3, kVectors>(weights, b, count, to); break;
-      case 4: AddBlock<4, kVectors>(weights, b, count, to); break;
-      case 5: AddBlock<5, kVectors>(weights, b, count, to); break;
-      default: AddBlock<6, kVectors>(weights, b, count, to); break;
-    }
+    WithBlockRows(rows, [&](auto block) HWY_ATTR { AddBlock<block(), kVectors>(weights, b, count, to); });
     weights += kBlock * kTile;
     to += kBlock * b.stride;
     rows -= kBlock;
@@ -221,7 +214,7 @@ HWY_EXPORT(AttendPairsBackward);
 
 void AttentionBackward(Context& context, const AttentionInput& input, const AttentionShape& shape, const float* y,
                        const float* dy, const AttentionGradients& gradients) {
-  CHECK_EQ(input.prefix_length, 0);
+  CHECK(input.parents.empty());
   Arena& arena = context.arena();
   const Arena::Scope scope(arena);
   const AttentionJob forward(arena, input, shape);

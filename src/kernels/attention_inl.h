@@ -1,6 +1,6 @@
 // Tiles of attention, for whichever target is being compiled. The score tile is computed transposed, S^T = K Q^T: its
 // columns are up to two vectors of queries, its rows the keys. So softmax runs down columns, lane by lane, without any
-// sum across a vector; and all products are the same register block: 6 broadcast values times 2 vectors.
+// sum across a vector; and all products are the same register block: kBlock broadcast values times 2 vectors.
 #if defined(DIPTYCH_KERNELS_ATTENTION_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef DIPTYCH_KERNELS_ATTENTION_INL_H_
 #undef DIPTYCH_KERNELS_ATTENTION_INL_H_
@@ -76,14 +76,7 @@ HWY_INLINE void MixBlock(const float* weights, const Rows& values, int64_t keys,
 template <int kVectors>
 HWY_INLINE void Scores(Rows keys, int64_t count, const float* queries, int head_dim, float* scores) {
   while (count > 0) {
-    switch (std::min<int64_t>(count, kBlock)) {
-      case 1: ScoreBlock<1, kVectors>(keys, queries, head_dim, scores); break;
-      case 2: ScoreBlock<2, kVectors>(keys, queries, head_dim, scores); break;
-      case 3: ScoreBlock<3, kVectors>(keys, queries, head_dim, scores); break;
-      case 4: ScoreBlock<4, kVectors>(keys, queries, head_dim, scores); break;
-      case 5: ScoreBlock<5, kVectors>(keys, queries, head_dim, scores); break;
-      default: ScoreBlock<6, kVectors>(keys, queries, head_dim, scores); break;
-    }
+    WithBlockRows(count, [&](auto rows) HWY_ATTR { ScoreBlock<rows(), kVectors>(keys, queries, head_dim, scores); });
     keys.data += kBlock * keys.stride;
     scores += kBlock * kTile;
     count -= kBlock;
@@ -93,14 +86,7 @@ HWY_INLINE void Scores(Rows keys, int64_t count, const float* queries, int head_
 template <int kVectors>
 HWY_INLINE void MixRows(const float* weights, int rows, const Rows& values, int64_t keys, MixTarget target) {
   while (rows > 0) {
-    switch (std::min(rows, kBlock)) {
-      case 1: MixBlock<1, kVectors>(weights, values, keys, target); break;
-      case 2: MixBlock<2, kVectors>(weights, values, keys, target); break;
-      case 3: MixBlock<3, kVectors>(weights, values, keys, target); break;
-      case 4: MixBlock<4, kVectors>(weights, values, keys, target); break;
-      case 5: MixBlock<5, kVectors>(weights, values, keys, target); break;
-      default: MixBlock<6, kVectors>(weights, values, keys, target); break;
-    }
+    WithBlockRows(rows, [&](auto count) HWY_ATTR { MixBlock<count(), kVectors>(weights, values, keys, target); });
     weights += kBlock;
     target.inverse += kBlock;
     target.y += kBlock * target.stride;

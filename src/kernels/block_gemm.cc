@@ -7,9 +7,10 @@
 
 // The usual three levels (Goto and van de Geijn, Anatomy of High-Performance Matrix Multiplication, 2008): a block of
 // A of up to kDepth columns and kRowsOfBlock rows is copied to memory of its own, which stays in L2 (190 KB); a panel
-// of B, kDepth deep and two vectors wide, stays in L1 (24 KB with AVX2); 6 x 2 vectors of C stay in registers. C's
-// lines are asked for before the sums that will be added to them are computed: without that a wide C, which lies in L3
-// or beyond, cost 7 %. On Zen 3 other depths (256, 320) and blocks (180 to 240 rows) were no faster.
+// of B, kDepth deep and two vectors wide, stays in L1 (24 KB with AVX2); 6 x 2 vectors of C, with AVX-512 twice as
+// many, stay in registers. C's lines are asked for before the sums that will be added to them are computed: without
+// that a wide C, which lies in L3 or beyond, cost 7 %. On Zen 3 other depths (256, 320) and blocks (180 to 240 rows)
+// were no faster.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/block_gemm.cc"
 #include "hwy/cache_control.h"
@@ -185,14 +186,7 @@ HWY_INLINE void SumsOf(const float* rows, const float* panel, int64_t depth, flo
 }
 
 void Sums(const float* rows, int count, const float* panel, int64_t depth, float* sums) {
-  switch (count) {
-    case 1: return SumsOf<1>(rows, panel, depth, sums);
-    case 2: return SumsOf<2>(rows, panel, depth, sums);
-    case 3: return SumsOf<3>(rows, panel, depth, sums);
-    case 4: return SumsOf<4>(rows, panel, depth, sums);
-    case 5: return SumsOf<5>(rows, panel, depth, sums);
-    default: return SumsOf<6>(rows, panel, depth, sums);
-  }
+  WithBlockRows(count, [&](auto kept) HWY_ATTR { SumsOf<kept()>(rows, panel, depth, sums); });
 }
 
 // Rows of the next register block. Up to 4 rows take as long as 4, for the latency of their sums: 7 are better done as
@@ -287,7 +281,7 @@ struct Cut {
   // The first row of block i: all but the last are whole register blocks.
   int64_t Row(int64_t i) const { return units * i / blocks * kRowsOfUnit; }
 
-  static constexpr int64_t kRowsOfUnit = 6;
+  static constexpr int64_t kRowsOfUnit = 12;  // one or two register blocks
   int64_t units, blocks, pieces = 1;
 };
 
