@@ -1,7 +1,9 @@
 #include "clip/clip.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <numeric>
 #include <thread>
 #include <utility>
 
@@ -12,28 +14,48 @@
 namespace diptych {
 namespace {
 
-// What all texts begin with, computed once, where that saves work: prompts made from one template share most of their
-// rows. The last token of every text stays outside, so that the pooled row does.
-std::unique_ptr<TextPrefix> SharedPrefix(Context& context, const TextTowerPlan& plan,
-                                         const std::vector<std::vector<int32_t>>& texts) {
-  constexpr size_t kFewestTexts = 4, kShortest = 3;
-  if (texts.size() < kFewestTexts) return nullptr;
-  size_t shared = texts[0].size() - 1;
-  for (const std::vector<int32_t>& text : texts) {
-    shared = std::min(shared, text.size() - 1);
-    shared = static_cast<size_t>(std::mismatch(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(shared),
-                                               texts[0].begin()).first - text.begin());
+// Texts in the order of their ids, so that what they begin with is computed once, cut into batches.
+class TextBatches {
+ public:
+  using Texts = std::vector<std::vector<int32_t>>;
+
+  TextBatches(const Texts& texts, bool sees_padding) : order_(texts.size()) {
+    // Enough rows to keep the matrix products at their peak, few enough to stay in cache.
+    constexpr size_t kMaxRows = 512;
+    std::iota(order_.begin(), order_.end(), size_t{0});
+    if (!sees_padding) {
+      std::sort(order_.begin(), order_.end(), [&](size_t i, size_t j) { return texts[i] < texts[j]; });
+    }
+    size_t rows = 0;
+    for (size_t i = 0; i < order_.size(); ++i) {
+      const std::vector<int32_t>& text = texts[order_[i]];
+      size_t added = text.size();
+      if (i > 0 && !sees_padding) added -= Common(texts[order_[i - 1]], text);
+      if (i == 0 || rows + added > kMaxRows) {
+        begins_.push_back(i);
+        rows = 0;
+        added = text.size();
+      }
+      rows += added;
+    }
+    begins_.push_back(order_.size());
   }
-  if (shared < kShortest) return nullptr;
-  // A tower that pools at the largest id must find it behind the prefix; CLIP's is the end token, but a text may hold
-  // one in its middle.
-  const auto end = texts[0].begin() + static_cast<std::ptrdiff_t>(shared);
-  const int32_t largest = *std::max_element(texts[0].begin(), end);
-  for (const std::vector<int32_t>& text : texts) {
-    if (*std::max_element(text.begin() + static_cast<std::ptrdiff_t>(shared), text.end()) <= largest) return nullptr;
+
+  size_t count() const { return begins_.size() - 1; }
+  /// Indices of the texts of batch i.
+  std::span<const size_t> operator[](size_t i) const {
+    return std::span(order_).subspan(begins_[i], begins_[i + 1] - begins_[i]);
   }
-  return plan.ComputePrefix(context, {texts[0].data(), shared});
-}
+
+ private:
+  // How many ids both begin with; the last of each is its own.
+  static size_t Common(const std::vector<int32_t>& a, const std::vector<int32_t>& b) {
+    const auto most = static_cast<std::ptrdiff_t>(std::min(a.size(), b.size()) - 1);
+    return static_cast<size_t>(std::mismatch(a.begin(), a.begin() + most, b.begin()).first - a.begin());
+  }
+
+  std::vector<size_t> order_, begins_;
+};
 
 // What the table of families knows beyond the checkpoint's own files.
 void AddTableFacts(const ResolvedModel& resolved, ClipConfig& config) {
@@ -148,24 +170,41 @@ void Clip::EncodeIds(Context& context, std::vector<std::vector<int32_t>> all, fl
   if (all.empty()) return;
   const TextTowerPlan& plan = text_plan();
   const TextTowerInfo& tower = plan.info();
+  const size_t e = static_cast<size_t>(embed_dim());
   if (tower.sees_padding) {
     for (auto& text : all) text.resize(static_cast<size_t>(tower.context_length), tokenizer().pad_id());
   }
-  const std::unique_ptr<TextPrefix> prefix = SharedPrefix(context, plan, all);
-  const size_t skipped = prefix == nullptr ? 0 : prefix->ids.size();
-
-  // Enough rows to keep the matrix products at their peak, few enough to stay in cache.
-  constexpr size_t kMaxRows = 512;
-  std::vector<int32_t> ids, lengths;
-  float* out = embeddings;
-  for (size_t i = 0; i < all.size(); ++i) {
-    ids.insert(ids.end(), all[i].begin() + static_cast<std::ptrdiff_t>(skipped), all[i].end());
-    lengths.push_back(static_cast<int32_t>(all[i].size() - skipped));
-    if (i + 1 < all.size() && ids.size() + all[i + 1].size() - skipped <= kMaxRows) continue;
-    plan.Forward(context, {.ids = ids, .lengths = lengths, .prefix = prefix.get()}, {.pooled = out});
-    out += static_cast<int64_t>(lengths.size()) * embed_dim();
-    ids.clear();
-    lengths.clear();
+  const TextBatches batches(all, tower.sees_padding);
+  std::atomic<size_t> next = 0;
+  const auto work = [&](Context& own) {
+    std::vector<int32_t> ids, lengths;
+    std::vector<float> rows;  // (texts, E)
+    for (size_t i = next++; i < batches.count(); i = next++) {
+      const std::span<const size_t> batch = batches[i];
+      ids.clear();
+      lengths.clear();
+      for (const size_t text : batch) {
+        ids.insert(ids.end(), all[text].begin(), all[text].end());
+        lengths.push_back(static_cast<int32_t>(all[text].size()));
+      }
+      rows.resize(batch.size() * e);
+      plan.Forward(own, {.ids = ids, .lengths = lengths}, {.pooled = rows.data()});
+      for (size_t k = 0; k < batch.size(); ++k) std::copy_n(&rows[k * e], e, embeddings + batch[k] * e);
+    }
+  };
+  // Several batches are for workers of one thread each, a lone one for a team.
+  const size_t workers = std::min(batches.count(), static_cast<size_t>(context.threads()));
+  if (workers == 1) {
+    work(context);
+  } else {
+    std::vector<std::thread> pool;
+    for (size_t i = 0; i < workers; ++i) {
+      pool.emplace_back([&] {
+        Context own(1);
+        work(own);
+      });
+    }
+    for (std::thread& thread : pool) thread.join();
   }
   if (normalize) Normalize(embeddings, static_cast<int64_t>(all.size()));
 }

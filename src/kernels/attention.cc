@@ -63,22 +63,21 @@ void AttendTile(const Head& head, int count, int64_t visible, const AttentionSha
 }
 
 // Keys and values are copied together where they would otherwise be read from rows far apart many times (the rows of a
-// head are 4 KB and more apart, which wastes the cache's sets), where a shared prefix comes before them, and where a
+// head are 4 KB and more apart, which wastes the cache's sets), where those of parents come before them, and where a
 // vector would reach beyond a row.
-void PackKeysAndValues(const AttentionInput& input, const AttentionShape& shape, int64_t column,
-                       const AttentionScratch& scratch, Head& head) {
+void PackKeysAndValues(const AttentionJob& job, int64_t sequence, int64_t column, const AttentionScratch& scratch,
+                       Head& head) {
+  const AttentionInput& input = job.input;
+  const AttentionShape& shape = job.shape;
   const bool ragged = shape.head_dim % kLanes != 0;
-  if (input.prefix_length == 0 && head.queries <= kTile && !ragged) return;
-  const int64_t own = head.keys - input.prefix_length;
+  if (job.before[sequence] == 0 && head.queries <= kTile && !ragged) return;
   const int64_t v_stride = (shape.head_dim + kLanes - 1) / kLanes * kLanes;
-  float *k = scratch.keys, *v = scratch.values;
-  if (input.prefix_length > 0) {
-    const int64_t rows = input.prefix_length;
-    k = CopyRows({input.prefix_k + column, input.kv_stride}, rows, shape.head_dim, shape.head_dim, k);
-    v = CopyRows({input.prefix_v + column, input.kv_stride}, rows, shape.head_dim, v_stride, v);
+  for (int64_t s = sequence; s >= 0; s = job.Parent(s)) {
+    const int64_t from = job.first_key[s] * input.kv_stride + column, to = job.before[s], rows = input.lengths[s];
+    CopyRows({input.k + from, input.kv_stride}, rows, shape.head_dim, shape.head_dim,
+             scratch.keys + to * shape.head_dim);
+    CopyRows({input.v + from, input.kv_stride}, rows, shape.head_dim, v_stride, scratch.values + to * v_stride);
   }
-  CopyRows(head.k, own, shape.head_dim, shape.head_dim, k);
-  CopyRows(head.v, own, shape.head_dim, v_stride, v);
   head.k = {scratch.keys, shape.head_dim};
   head.v = {scratch.values, v_stride};
 }
@@ -93,11 +92,12 @@ void AttendPairs(const AttentionJob& job, int64_t begin, int64_t end, const Atte
     Head head{.q = {input.q + first_query * input.q_stride + column, input.q_stride},
               .k = {input.k + first_key * input.kv_stride + column, input.kv_stride},
               .v = {input.v + first_key * input.kv_stride + column, input.kv_stride},
-              .keys = input.prefix_length + input.lengths[sequence],
+              .keys = job.Keys(sequence),
               .queries = job.Queries(sequence),
               .y_stride = int64_t{shape.heads} * shape.head_dim};
+    if (head.queries == 0) continue;
     head.y = y + first_query * head.y_stride + column;
-    PackKeysAndValues(input, shape, column, scratch, head);
+    PackKeysAndValues(job, sequence, column, scratch, head);
     int64_t visible = shape.causal ? head.keys - head.queries + 1 : INT64_MAX;
     while (head.queries > 0) {
       const int count = static_cast<int>(std::min<int64_t>(head.queries, kTile));

@@ -17,10 +17,9 @@ struct AttentionInput {
   int64_t q_stride = 0, kv_stride = 0;
   std::span<const int32_t> lengths;    // keys of each sequence
   std::span<const int32_t> q_lengths;  // queries of each sequence: its last rows; empty means: as `lengths`
-  /// Keys and values that every sequence sees before its own (a shared prefix), row stride kv_stride.
-  const float* prefix_k = nullptr;
-  const float* prefix_v = nullptr;
-  int32_t prefix_length = 0;
+  /// The earlier sequence, if any, whose keys, and those that it has from its own parent, come before each sequence's:
+  /// a shared beginning. -1: none. Empty: no sequence has one.
+  std::span<const int32_t> parents;
 };
 
 struct AttentionShape {
@@ -40,7 +39,7 @@ struct AttentionGradients {
   float* dv = nullptr;  // row stride kv_stride
 };
 /// dy as Attention's y, which it needs too. The probabilities are computed again from q and k: keeping them would take
-/// more memory than all else. REQUIRES: no prefix.
+/// more memory than all else. REQUIRES: no parents.
 void AttentionBackward(Context& context, const AttentionInput& input, const AttentionShape& shape, const float* y,
                        const float* dy, const AttentionGradients& gradients);
 

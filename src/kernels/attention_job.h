@@ -19,7 +19,9 @@ struct AttentionJob {
     const int64_t b = static_cast<int64_t>(input.lengths.size());
     CHECK(shape.heads > 0 && shape.head_dim > 0) << " heads " << shape.heads << " of " << shape.head_dim;
     CHECK(input.q_lengths.empty() || input.q_lengths.size() == input.lengths.size());
+    CHECK(input.parents.empty() || input.parents.size() == input.lengths.size());
     first_key = arena.Allocate<int64_t>(b);
+    before = arena.Allocate<int64_t>(b);
     first_query = arena.Allocate<int64_t>(b);
     int64_t keys = 0, queries = 0;
     for (int64_t i = 0; i < b; ++i) {
@@ -29,7 +31,10 @@ struct AttentionJob {
           << " sequence " << i << ": " << Queries(i) << " queries, " << input.lengths[i] << " keys";
       keys += input.lengths[i];
       queries += Queries(i);
-      longest = std::max<int64_t>(longest, input.lengths[i] + input.prefix_length);
+      const int64_t parent = Parent(i);
+      CHECK_LT(parent, i);
+      before[i] = parent < 0 ? 0 : before[parent] + input.lengths[parent];
+      longest = std::max(longest, Keys(i));
     }
     pairs = b * shape.heads;
   }
@@ -37,6 +42,8 @@ struct AttentionJob {
   int64_t Queries(int64_t sequence) const {
     return input.q_lengths.empty() ? input.lengths[sequence] : input.q_lengths[sequence];
   }
+  int64_t Parent(int64_t sequence) const { return input.parents.empty() ? -1 : input.parents[sequence]; }
+  int64_t Keys(int64_t sequence) const { return before[sequence] + input.lengths[sequence]; }
   /// Pairs of a piece of work.
   int64_t Grain(int threads) const { return std::max<int64_t>(1, pairs / (threads * 8)); }
 
@@ -44,6 +51,7 @@ struct AttentionJob {
   const AttentionShape& shape;
   int64_t* first_key;    // (B) row of k and v
   int64_t* first_query;  // (B) row of q and y
+  int64_t* before;       // (B) keys that come from parents
   int64_t longest = 0;   // most keys of a sequence
   int64_t pairs = 0;     // of sequence and head
 };

@@ -16,7 +16,7 @@ struct Case {
   std::vector<int32_t> lengths, q_lengths;
   int heads = 2, head_dim = 64;
   bool causal = false;
-  int32_t prefix = 0;
+  std::vector<int32_t> parents;
   int threads = 1;
   float spread = 1.0f;  // of the queries: large ones give peaked softmaxes
 };
@@ -26,20 +26,16 @@ double DifferenceFromReference(const Case& c) {
   const std::vector<int32_t>& q_lengths = c.q_lengths.empty() ? c.lengths : c.q_lengths;
   const int64_t m = std::accumulate(c.lengths.begin(), c.lengths.end(), int64_t{0});
   const int64_t queries = std::accumulate(q_lengths.begin(), q_lengths.end(), int64_t{0});
-  const std::vector<float> rows = Random(m * 3 * d, 1), prefix = Random(c.prefix * 3 * d, 2);
+  const std::vector<float> rows = Random(m * 3 * d, 1);
   const std::vector<float> q = Random(queries * 3 * d, 3, c.spread);  // rows as a fused projection leaves them
-  AttentionInput input{.q = q.data(),
+  const AttentionInput input{.q = q.data(),
                        .k = rows.data() + d,
                        .v = rows.data() + 2 * d,
                        .q_stride = 3 * d,
                        .kv_stride = 3 * d,
                        .lengths = c.lengths,
-                       .q_lengths = c.q_lengths};
-  if (c.prefix > 0) {
-    input.prefix_k = prefix.data() + d;
-    input.prefix_v = prefix.data() + 2 * d;
-    input.prefix_length = c.prefix;
-  }
+                       .q_lengths = c.q_lengths,
+                       .parents = c.parents};
   const AttentionShape shape{.heads = c.heads,
                              .head_dim = c.head_dim,
                              .causal = c.causal,
@@ -88,9 +84,13 @@ TEST(Attention, LastQueriesOnly) {
   }
 }
 
-TEST(Attention, SharedPrefix) {
+TEST(Attention, SharedBeginnings) {
   for (const bool causal : {false, true}) {
-    const Case c{.lengths = {5, 1, 17}, .q_lengths = {5, 1, 3}, .head_dim = 80, .causal = causal, .prefix = 11};
+    const Case c{.lengths = {11, 5, 1, 17, 2, 40},
+                 .q_lengths = {11, 0, 1, 3, 2, 35},
+                 .head_dim = 80,
+                 .causal = causal,
+                 .parents = {-1, 0, 1, 0, -1, 1}};
     EXPECT_LT(DifferenceFromReference(c), kTolerance) << causal;
   }
 }

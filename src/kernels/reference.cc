@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 namespace diptych::kernels::reference {
@@ -121,22 +122,26 @@ void Conv(const float* x, const Map& map, TensorView w, const ConvGeometry& g, c
 
 void Attention(const AttentionInput& input, const AttentionShape& shape, float* y) {
   const float* q = input.q;
-  int64_t first = 0;  // row of the sequence's first key
+  std::vector<std::vector<int64_t>> keys;  // rows of k and v that each sequence sees
+  int64_t first = 0;                       // row of the sequence's first key
   for (size_t s = 0; s < input.lengths.size(); ++s) {
     const int64_t length = input.lengths[s], queries = input.q_lengths.empty() ? length : input.q_lengths[s];
+    const bool child = !input.parents.empty() && input.parents[s] >= 0;
+    std::vector<int64_t> rows = child ? keys[static_cast<size_t>(input.parents[s])] : std::vector<int64_t>();
+    const int64_t before = static_cast<int64_t>(rows.size());
+    for (int64_t j = 0; j < length; ++j) rows.push_back(first + j);
     for (int64_t i = 0; i < queries; ++i, q += input.q_stride, y += shape.heads * shape.head_dim) {
       const int64_t own = shape.causal ? length - queries + i + 1 : length;
       for (int head = 0; head < shape.heads; ++head) {
         const int64_t column = int64_t{head} * shape.head_dim;
         const auto row = [&](int64_t j, bool value) {
-          const bool shared = j < input.prefix_length;
-          const float* rows = shared ? (value ? input.prefix_v : input.prefix_k) : (value ? input.v : input.k);
-          return rows + (shared ? j : first + j - input.prefix_length) * input.kv_stride + column;
+          return (value ? input.v : input.k) + rows[static_cast<size_t>(j)] * input.kv_stride + column;
         };
-        AttendOne(q + column, input.prefix_length + own, shape, row, y + column);
+        AttendOne(q + column, before + own, shape, row, y + column);
       }
     }
     first += length;
+    keys.push_back(std::move(rows));
   }
 }
 

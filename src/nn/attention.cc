@@ -32,27 +32,26 @@ kernels::AttentionInput InputOf(const AttentionCache& cache, int64_t d) {
 
 int64_t Sequences::Rows() const { return std::accumulate(lengths.begin(), lengths.end(), int64_t{0}); }
 
+int64_t Sequences::Pooled() const {
+  if (queries.empty()) return static_cast<int64_t>(lengths.size());
+  return std::accumulate(queries.begin(), queries.end(), int64_t{0});
+}
+
 // Keys and values of x, and, prepared for all queries, those as well. The rows live in the caller's arena scope.
 kernels::AttentionInput AttentionPlan::Project(Context& context, const kernels::Rows& x,
                                                const Sequences& sequences) const {
-  const int64_t m = sequences.Rows(), d = config.width, width = KeptWidth();
-  float* rows = context.arena().Allocate<float>(m * width);  // (M, 3D) of q, k, v, or (M, 2D) of k, v
   const bool fused = qkv.out != 0;
+  const int64_t m = sequences.Rows(), d = config.width, width = fused ? qkv.out : kv.out;
+  float* rows = context.arena().Allocate<float>(m * width);  // (M, 3D) of q, k, v, or (M, 2D) of k, v
   (fused ? qkv : kv).Forward(context, x, m, rows, {});
-  if (sequences.keep != nullptr) std::copy_n(rows, m * width, sequences.keep);
   const int64_t key = fused ? d : 0;  // where a row's key begins
-  kernels::AttentionInput input{.q = fused ? rows : nullptr,
-                                .k = rows + key,
-                                .v = rows + key + d,
-                                .q_stride = width,
-                                .kv_stride = width,
-                                .lengths = sequences.lengths};
-  if (sequences.prefix_length > 0) {
-    input.prefix_k = sequences.prefix + key;
-    input.prefix_v = sequences.prefix + key + d;
-    input.prefix_length = sequences.prefix_length;
-  }
-  return input;
+  return {.q = fused ? rows : nullptr,
+          .k = rows + key,
+          .v = rows + key + d,
+          .q_stride = width,
+          .kv_stride = width,
+          .lengths = sequences.lengths,
+          .parents = sequences.parents};
 }
 
 void AttentionPlan::Forward(Context& context, const kernels::Rows& x, const Sequences& sequences,
@@ -74,17 +73,20 @@ void AttentionPlan::Forward(Context& context, const kernels::Rows& x, const Sequ
 void AttentionPlan::ForwardPooled(Context& context, const kernels::Rows& x, const Sequences& sequences,
                                   const kernels::Rows& x_q, const float* residual, float* y) const {
   CHECK(!kv.w.empty()) << " prepared for all queries";
-  const int64_t b = static_cast<int64_t>(sequences.lengths.size()), d = config.width;
+  const int64_t b = sequences.Pooled(), d = config.width;
   const Arena::Scope scope(context.arena());
   kernels::AttentionInput input = Project(context, x, sequences);
   float* queries = context.arena().Allocate<float>(b * d);  // (B, D)
   float* mixed = context.arena().Allocate<float>(b * d);    // (B, D)
-  int32_t* ones = context.arena().Allocate<int32_t>(b);
-  std::fill_n(ones, b, 1);
+  input.q_lengths = sequences.queries;
+  if (input.q_lengths.empty()) {
+    int32_t* ones = context.arena().Allocate<int32_t>(b);
+    std::fill_n(ones, b, 1);
+    input.q_lengths = {ones, sequences.lengths.size()};
+  }
   q.Forward(context, x_q, b, queries, {});
   input.q = queries;
   input.q_stride = d;
-  input.q_lengths = {ones, sequences.lengths.size()};
   kernels::Attention(context, input, ShapeOf(config), mixed);
   out.Forward(context, mixed, b, y, {.residual = residual});
 }

@@ -21,15 +21,14 @@ struct AttentionConfig {
 struct Sequences {
   std::span<const int32_t> lengths;  // (B)
 
-  /// Rows that every sequence sees before its own, under a causal mask: what an earlier pass over them kept.
-  /// (P, KeptWidth)
-  const float* prefix = nullptr;
-  int32_t prefix_length = 0;  // P
+  /// (B), as kernels::AttentionInput's: which earlier sequence each continues, under a causal mask. Empty: none.
+  std::span<const int32_t> parents;
 
-  /// Where this pass keeps its own rows for such use: (M, KeptWidth). Null: nowhere.
-  float* keep = nullptr;
+  /// (B), 1 for a sequence with a pooled row, 0 for one that others continue. Empty: every sequence has one.
+  std::span<const int32_t> queries;
 
-  int64_t Rows() const;  // M = sum of lengths
+  int64_t Rows() const;    // M = sum of lengths
+  int64_t Pooled() const;  // sum of queries
 };
 
 struct AttentionPlan {
@@ -43,16 +42,14 @@ struct AttentionPlan {
   void Forward(Context& context, const kernels::Rows& x, const Sequences& sequences, const float* residual,
                float* y) const;
 
-  /// One query for each sequence. x (M, D) gives the keys and values, x_q (B, D) the queries -> y (B, D), with
-  /// residual (B, D). REQUIRES: prepared for pooled queries; not causal, or each query the last row of its sequence.
+  /// One query for each sequence that has a pooled row. x (M, D) gives the keys and values, x_q (B, D) the queries ->
+  /// y (B, D), with residual (B, D). REQUIRES: prepared for pooled queries; not causal, or each query the last row of
+  /// its sequence.
   void ForwardPooled(Context& context, const kernels::Rows& x, const Sequences& sequences, const kernels::Rows& x_q,
                      const float* residual, float* y) const;
 
   /// Of x and x_q.
   kernels::Precision InputType() const { return out.InputType(); }
-
-  /// Width of the rows that `keep` receives and `prefix` gives: the plan's own projection, keys and values among it.
-  int64_t KeptWidth() const { return qkv.out != 0 ? qkv.out : kv.out; }
 
  private:
   kernels::AttentionInput Project(Context& context, const kernels::Rows& x, const Sequences& sequences) const;

@@ -26,8 +26,8 @@ void BlockPlan::ForwardPooled(Context& context, const Sequences& sequences, std:
                               const float* x, float* y) const {
   CHECK(!config.post_norm);
   const int64_t m = sequences.Rows(), d = config.width;
-  const int64_t b = static_cast<int64_t>(sequences.lengths.size());
-  CHECK_EQ(pooled_rows.size(), sequences.lengths.size());
+  const int64_t b = sequences.Pooled();
+  CHECK_EQ(static_cast<int64_t>(pooled_rows.size()), b);
   Arena& arena = context.arena();
   const Arena::Scope scope(arena);
   const kernels::MutableRows normed = kernels::AllocateRows(arena, attention.InputType(), m, d);   // (M, D)

@@ -235,7 +235,6 @@ class Bert : public TextTower {
   }
 
   void Forward(Context& context, const TextInput& input, float* pooled, nn::TowerCache* cache) override {
-    CHECK(input.prefix == nullptr);
     Arena& arena = context.arena();
     std::optional<Arena::Scope> scope;
     if (cache == nullptr) scope.emplace(arena);

@@ -22,20 +22,11 @@
 
 namespace diptych {
 
-/// The computed beginning that the texts of a batch share ("a photo of a"), for a causal tower: later texts only
-/// compute what follows. Made by TextTowerPlan::ComputePrefix, for that plan alone; immutable, shared between threads.
-struct TextPrefix {
-  std::vector<int32_t> ids;   // (P)
-  std::vector<Tensor> kept;   // of each block, (P, what the block keeps of a row)
-};
-
-/// B texts of unequal length, one after the other without padding: M = sum of lengths rows.
+/// B texts of unequal length, one after the other without padding: M = sum of lengths rows. Where only `pooled` is
+/// wanted, a causal tower computes once what texts next to each other begin with: sorted texts cost the least.
 struct TextInput {
   std::span<const int32_t> ids;      // (M)
   std::span<const int32_t> lengths;  // (B), each 1 to context_length
-  /// Ids that come before each text and are not repeated in `ids`. With one, only `pooled` may be wanted, and the
-  /// pooled row must lie behind it. Null: none.
-  const TextPrefix* prefix = nullptr;
 };
 
 /// What is wanted of a forward pass; nothing else is computed. Null and empty mean: not wanted.
@@ -62,11 +53,6 @@ class TextTowerPlan {
   virtual const TextTowerInfo& info() const = 0;
   /// REQUIRES: 0 <= id < vocab_size (tokenizers are checked against the tower when a model is loaded).
   virtual void Forward(Context& context, const TextInput& input, const TextOutput& output) const = 0;
-  /// Null where that is not possible: a later token changes what an earlier one becomes (no causal mask), or the pooled
-  /// row could be one of these.
-  virtual std::unique_ptr<TextPrefix> ComputePrefix(Context& /*context*/, std::span<const int32_t> /*ids*/) const {
-    return nullptr;
-  }
 };
 
 /// The module: the checkpoint's tensors as they are.
@@ -89,7 +75,7 @@ class TextTower {
 
   /// The training pass: -> pooled (B, E), before L2 normalisation. With a cache it keeps what Backward needs; null:
   /// nothing is kept (a locked tower, or the first pass of gradient caching).
-  /// REQUIRES: every parameter fp32 in one piece; no prefix.
+  /// REQUIRES: every parameter fp32 in one piece.
   virtual void Forward(Context& context, const TextInput& input, float* pooled, nn::TowerCache* cache) = 0;
   /// dpooled (B, E), of the pass that filled `cache`: adds to the gradient of every parameter that trains and computes
   /// no more than these need: it stops above the lowest group in which one does. `done` may be empty.

@@ -11,6 +11,7 @@
 #include "nn/block_stack.h"
 #include "nn/layer_norm.h"
 #include "nn/linear.h"
+#include "text/selected_rows.h"
 
 namespace diptych {
 namespace {
@@ -31,34 +32,17 @@ int32_t PooledPosition(const TransformerConfig& config, std::span<const int32_t>
   return 0;
 }
 
-// What is computed of each text: under a causal mask nothing after the pooled row reaches it.
-struct SelectedRows {
-  int32_t* ids;          // (M)
-  int32_t* lengths;      // (B)
-  int64_t* pooled_rows;  // (B)
-  int64_t m = 0, b = 0;
-
-  std::span<const int32_t> Ids() const { return {ids, static_cast<size_t>(m)}; }
-  std::span<const int32_t> Lengths() const { return {lengths, static_cast<size_t>(b)}; }
-  std::span<const int64_t> Pooled() const { return {pooled_rows, static_cast<size_t>(b)}; }
-};
-
-SelectedRows Select(const TransformerConfig& config, Arena& arena, const TextInput& input, bool only_pooled) {
-  SelectedRows rows{.b = static_cast<int64_t>(input.lengths.size())};
-  rows.ids = arena.Allocate<int32_t>(static_cast<int64_t>(input.ids.size()));
-  rows.lengths = arena.Allocate<int32_t>(rows.b);
-  rows.pooled_rows = arena.Allocate<int64_t>(rows.b);
+// What a plan or a training pass needs to know of its texts.
+TextRows RowsOf(const TransformerConfig& config, Arena& arena, const TextInput& input) {
+  const size_t b = input.lengths.size();
+  int32_t* pooled = arena.Allocate<int32_t>(static_cast<int64_t>(b));
   size_t begin = 0;
-  for (size_t i = 0; i < input.lengths.size(); ++i) {
+  for (size_t i = 0; i < b; ++i) {
     const std::span<const int32_t> text = input.ids.subspan(begin, static_cast<size_t>(input.lengths[i]));
-    const int32_t pooled = PooledPosition(config, text);
-    rows.lengths[i] = config.causal && only_pooled ? pooled + 1 : input.lengths[i];
-    rows.pooled_rows[i] = rows.m + pooled;
-    std::copy_n(text.data(), rows.lengths[i], rows.ids + rows.m);
-    rows.m += rows.lengths[i];
+    pooled[i] = PooledPosition(config, text);
     begin += text.size();
   }
-  return rows;
+  return {input.ids, input.lengths, {pooled, b}};
 }
 
 class TransformerPlan : public TextTowerPlan {
@@ -78,16 +62,17 @@ class TransformerPlan : public TextTowerPlan {
     const Arena::Scope scope(arena);
     const bool only_pooled = output.tokens == nullptr && output.hidden.empty();
     const int64_t b = static_cast<int64_t>(input.lengths.size()), d = config_.width;
-    const SelectedRows selected = Select(config_, arena, input, only_pooled);
-    const int64_t m = selected.m;
-    nn::Sequences rows{.lengths = selected.Lengths()};
-    CHECK(input.prefix == nullptr || only_pooled);
+    const TextRows texts = RowsOf(config_, arena, input);
+    const SelectedRows selected =
+        config_.causal && only_pooled ? SharedRowsToPooled(arena, texts) : AllRows(arena, texts);
+    const int64_t m = static_cast<int64_t>(selected.ids.size());
+    const nn::Sequences rows{
+        .lengths = selected.lengths, .parents = selected.parents, .queries = selected.queries};
 
     float* x = arena.Allocate<float>(m * d);  // (M, D)
-    Embed(selected.Ids(), rows.lengths, PrefixLength(input), x);
+    Embed(selected, x);
     const size_t full_blocks = blocks_.size() - (only_pooled ? 1 : 0);
     for (size_t k = 0; k < full_blocks; ++k) {
-      UsePrefix(input, k, rows);
       blocks_[k].Forward(context, rows, x);
       if (k < output.hidden.size() && output.hidden[k] != nullptr) std::copy_n(x, m * d, output.hidden[k]);
     }
@@ -96,10 +81,9 @@ class TransformerPlan : public TextTowerPlan {
 
     float* pooled = arena.Allocate<float>(b * d);  // (B, D)
     if (only_pooled) {
-      UsePrefix(input, blocks_.size() - 1, rows);
-      blocks_.back().ForwardPooled(context, rows, selected.Pooled(), x, pooled);
+      blocks_.back().ForwardPooled(context, rows, selected.pooled, x, pooled);
     } else {
-      for (int64_t i = 0; i < b; ++i) std::copy_n(x + selected.pooled_rows[i] * d, d, pooled + i * d);
+      for (int64_t i = 0; i < b; ++i) std::copy_n(x + selected.pooled[i] * d, d, pooled + i * d);
     }
     norm_final_.Forward(context, pooled, b, pooled);
     if (config_.projection == TextProjection::kNone) {
@@ -109,49 +93,20 @@ class TransformerPlan : public TextTowerPlan {
     }
   }
 
-  std::unique_ptr<TextPrefix> ComputePrefix(Context& context, std::span<const int32_t> ids) const override {
-    const bool holds_end = std::find(ids.begin(), ids.end(), config_.eos_id) != ids.end();
-    if (!config_.causal || config_.pooling == TextPooling::kFirst || holds_end) return nullptr;
-    auto prefix = std::make_unique<TextPrefix>();
-    prefix->ids.assign(ids.begin(), ids.end());
-    const int64_t m = static_cast<int64_t>(ids.size());
-    const Arena::Scope scope(context.arena());
-    float* x = context.arena().Allocate<float>(m * config_.width);  // (P, D)
-    const int32_t length = static_cast<int32_t>(m);
-    nn::Sequences rows{.lengths = {&length, 1}};
-    Embed(ids, rows.lengths, 0, x);
-    for (const nn::BlockPlan& block : blocks_) {
-      Tensor& kept = prefix->kept.emplace_back(DType::kF32, Shape{m, block.attention.KeptWidth()});
-      rows.keep = kept.mutable_data<float>();
-      block.Forward(context, rows, x);
-    }
-    return prefix;
-  }
-
  private:
-  static int32_t PrefixLength(const TextInput& input) {
-    return input.prefix == nullptr ? 0 : static_cast<int32_t>(input.prefix->ids.size());
-  }
-
-  static void UsePrefix(const TextInput& input, size_t block, nn::Sequences& rows) {
-    if (input.prefix == nullptr) return;
-    rows.prefix = input.prefix->kept[block].data<float>();
-    rows.prefix_length = PrefixLength(input);
-  }
-
-  // `first` is the position of each text's first id.
-  void Embed(std::span<const int32_t> ids, std::span<const int32_t> lengths, int32_t first, float* x) const {
-    kernels::GatherRows(words_.view, ids, x);
-    for (const int32_t length : lengths) {
-      CHECK_LE(first + length, config_.context_length);
-      kernels::Add(positions_.data() + int64_t{first} * config_.width, int64_t{length} * config_.width, x);
-      x += int64_t{length} * config_.width;
+  void Embed(const SelectedRows& rows, float* x) const {
+    kernels::GatherRows(words_.view, rows.ids, x);
+    for (size_t i = 0; i < rows.lengths.size(); ++i) {
+      const int64_t size = int64_t{rows.lengths[i]} * config_.width;
+      CHECK_LE(rows.firsts[i] + rows.lengths[i], config_.context_length);
+      kernels::Add(positions_.data() + int64_t{rows.firsts[i]} * config_.width, size, x);
+      x += size;
     }
   }
 };
 
 struct TransformerCache : nn::TowerCache {
-  SelectedRows rows{};
+  SelectedRows rows;
   nn::BlockStackCache blocks;
   float* last = nullptr;  // (B, D), the last block's output
   nn::LayerNormCache norm_final;
@@ -228,15 +183,15 @@ class Transformer : public TextTower {
   }
 
   void Forward(Context& context, const TextInput& input, float* pooled, nn::TowerCache* cache) override {
-    CHECK(input.prefix == nullptr);
     Arena& arena = context.arena();
     std::optional<Arena::Scope> scope;
     if (cache == nullptr) scope.emplace(arena);
     TransformerCache unkept;
     TransformerCache& pass = cache != nullptr ? nn::CacheAs<TransformerCache>(*cache) : unkept;
-    pass.rows = Select(config_, arena, input, /*only_pooled=*/true);
-    const int64_t m = pass.rows.m, b = pass.rows.b, d = config_.width;
-    const nn::PassRows rows{.lengths = pass.rows.Lengths(), .pooled = pass.rows.Pooled(), .count = m};
+    const TextRows texts = RowsOf(config_, arena, input);
+    pass.rows = config_.causal ? RowsToPooled(arena, texts) : AllRows(arena, texts);
+    const int64_t m = pass.rows.ids.size(), b = pass.rows.pooled.size(), d = config_.width;
+    const nn::PassRows rows{.lengths = pass.rows.lengths, .pooled = pass.rows.pooled, .count = m};
     float* x = arena.Allocate<float>(m * d);  // (M, D)
     Embed(pass.rows, x);
     pass.last = nn::ForwardBlocks(context, blocks_, rows, x, cache != nullptr ? &pass.blocks : nullptr);
@@ -255,7 +210,7 @@ class Transformer : public TextTower {
     Arena& arena = context.arena();
     const Arena::Scope scope(arena);
     const TransformerCache& pass = nn::CacheAs<TransformerCache>(cache);
-    const int64_t m = pass.rows.m, b = pass.rows.b, d = config_.width;
+    const int64_t m = pass.rows.ids.size(), b = pass.rows.pooled.size(), d = config_.width;
     const bool embedding_trains = words_.trains() || positions_.trains();
     const bool below_head = embedding_trains || nn::AnyTrains(blocks_);
     float* dlast = arena.Allocate<float>(b * d);  // (B, D)
@@ -271,8 +226,8 @@ class Transformer : public TextTower {
   static std::string BlockPrefix(int group) { return "transformer.resblocks." + std::to_string(group - 1) + "."; }
 
   void Embed(const SelectedRows& rows, float* x) const {
-    kernels::GatherRows(TensorView(words_.floats(), DType::kF32, words_.shape()), rows.Ids(), x);
-    for (const int32_t length : rows.Lengths()) {
+    kernels::GatherRows(TensorView(words_.floats(), DType::kF32, words_.shape()), rows.ids, x);
+    for (const int32_t length : rows.lengths) {
       CHECK_LE(length, config_.context_length);
       kernels::Add(positions_.floats(), int64_t{length} * config_.width, x);
       x += int64_t{length} * config_.width;
@@ -281,9 +236,9 @@ class Transformer : public TextTower {
 
   void EmbedBackward(const SelectedRows& rows, const float* dx) {
     // x = words[ids] + positions
-    if (words_.trains()) kernels::ScatterAddRows(rows.Ids(), dx, config_.width, words_.grad());
+    if (words_.trains()) kernels::ScatterAddRows(rows.ids, dx, config_.width, words_.grad());
     if (!positions_.trains()) return;
-    for (const int32_t length : rows.Lengths()) {
+    for (const int32_t length : rows.lengths) {
       kernels::Add(dx, int64_t{length} * config_.width, positions_.grad());
       dx += int64_t{length} * config_.width;
     }
@@ -291,7 +246,7 @@ class Transformer : public TextTower {
 
   // dlast (B, D) is written where the norm or what is below the head trains.
   void HeadBackward(Context& context, const TransformerCache& pass, const float* dpooled, bool below, float* dlast) {
-    const int64_t b = pass.rows.b, d = config_.width;
+    const int64_t b = pass.rows.pooled.size(), d = config_.width;
     const bool norm_wanted = below || norm_final_.Trains();
     const float* dnormed = dpooled;
     if (config_.projection != TextProjection::kNone) {
