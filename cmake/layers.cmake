@@ -33,6 +33,11 @@ foreach(line IN LISTS lines)
   else()
     list(FILTER sources EXCLUDE REGEX "/heif_libheif\\.cc$")
   endif()
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    list(FILTER sources EXCLUDE REGEX "/attention_amx_none\\.cc$")
+  else()
+    list(FILTER sources EXCLUDE REGEX "/attention_amx\\.cc$")
+  endif()
   if(PQ_FOUND)
     list(FILTER sources EXCLUDE REGEX "/remote_none\\.cc$")
   else()
@@ -51,6 +56,10 @@ foreach(line IN LISTS lines)
   endforeach()
   list(APPEND DIPTYCH_LIBRARIES diptych_${folder})
 endforeach()
+
+# GCC's own intrinsics leave the lanes that they do not use unset, and it then warns of them (bug 105593).
+set_source_files_properties(${PROJECT_SOURCE_DIR}/src/kernels/attention_amx.cc PROPERTIES
+                            COMPILE_OPTIONS "-Wno-maybe-uninitialized;-Wno-uninitialized")
 
 # CLIP's merges are bytes inside the program.
 set(clip_merges ${PROJECT_SOURCE_DIR}/src/text/clip_merges.bin)

@@ -10,10 +10,11 @@
 namespace diptych::kernels {
 
 /// Rows of one sequence follow the rows of the one before. Head h of a row is its columns [h*HD, (h+1)*HD).
-struct AttentionInput {
-  const float* q = nullptr;  // (sum of q_lengths, ...), row stride q_stride
-  const float* k = nullptr;  // (sum of lengths, ...), row stride kv_stride
-  const float* v = nullptr;  // as k
+template <class T>
+struct BasicAttentionInput {
+  const T* q = nullptr;  // (sum of q_lengths, ...), row stride q_stride
+  const T* k = nullptr;  // (sum of lengths, ...), row stride kv_stride
+  const T* v = nullptr;  // as k
   int64_t q_stride = 0, kv_stride = 0;
   std::span<const int32_t> lengths;    // keys of each sequence
   std::span<const int32_t> q_lengths;  // queries of each sequence: its last rows; empty means: as `lengths`
@@ -21,6 +22,9 @@ struct AttentionInput {
   /// a shared beginning. -1: none. Empty: no sequence has one.
   std::span<const int32_t> parents;
 };
+
+using AttentionInput = BasicAttentionInput<float>;
+using BrainAttentionInput = BasicAttentionInput<uint16_t>;  // bf16
 
 struct AttentionShape {
   int heads = 1;     // NH
@@ -31,6 +35,12 @@ struct AttentionShape {
 
 /// y (sum of q_lengths, NH*HD), dense.
 void Attention(Context& context, const AttentionInput& input, const AttentionShape& shape, float* y);
+
+/// The same in bf16, as narrow products write and read their rows: sums and softmax in fp32, the softmax's weights
+/// rounded to bf16. REQUIRES: HasBrainAttention().
+void Attention(Context& context, const BrainAttentionInput& input, const AttentionShape& shape, uint16_t* y);
+/// Whether this CPU is faster at it than in fp32.
+bool HasBrainAttention();
 
 /// Where the gradients go, rows as those of q, k and v: each is written whole, in columns [0, NH*HD) of its rows.
 struct AttentionGradients {

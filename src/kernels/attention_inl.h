@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "kernels/attention_job.h"
 #include "kernels/register_block_inl.h"
@@ -126,8 +127,15 @@ HWY_INLINE void SoftmaxColumns(float* HWY_RESTRICT scores, int64_t keys, int64_t
   for (int v = 0; v < kVectors; ++v) hn::Store(hn::Div(hn::Set(d, 1.0f), sums[v]), d, inverse + v * kLanes);
 }
 
+// The next head's part of a row, which lies behind this one's: rows are pages apart, so that the processor's own
+// prefetchers do not see where this goes.
+HWY_INLINE void PrefetchNextHead(const float* row, int head_dim) {
+  for (int i = head_dim; i < 2 * head_dim; i += 16) hwy::Prefetch(row + i);
+}
+
 // out (HD, kTile) = (count rows)^T * scale; columns from there up to `columns` are zero.
 HWY_INLINE void LoadColumns(Rows rows, int count, int columns, int head_dim, float scale, float* out) {
+  for (int i = 0; i < count; ++i) PrefetchNextHead(rows.data + i * rows.stride, head_dim);
   int column = 0;
   for (; column + 4 <= count; column += 4, rows.data += 4 * rows.stride) {
     TransposeFour<kTile>(rows, head_dim, scale, out + column);
@@ -149,6 +157,7 @@ HWY_INLINE void LoadQueries(const Rows& q, int count, int columns, const Attenti
 // Copies rows of HD floats to rows of `stride`, zeros after each.
 HWY_INLINE float* CopyRows(const Rows& from, int64_t rows, int head_dim, int64_t stride, float* to) {
   for (int64_t i = 0; i < rows; ++i, to += stride) {
+    PrefetchNextHead(from.data + i * from.stride, head_dim);
     std::copy_n(from.data + i * from.stride, head_dim, to);
     std::fill(to + head_dim, to + stride, 0.0f);
   }

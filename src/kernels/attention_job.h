@@ -14,8 +14,9 @@ constexpr int kMaxLanes = 16;            // floats in the widest vector compiled
 constexpr int kMaxTile = 2 * kMaxLanes;  // queries of a tile
 
 /// Where each sequence begins, so that any (sequence, head) pair can be computed by itself.
-struct AttentionJob {
-  AttentionJob(Arena& arena, const AttentionInput& in, const AttentionShape& of) : input(in), shape(of) {
+template <class T>
+struct BasicAttentionJob {
+  BasicAttentionJob(Arena& arena, const BasicAttentionInput<T>& in, const AttentionShape& of) : input(in), shape(of) {
     const int64_t b = static_cast<int64_t>(input.lengths.size());
     CHECK(shape.heads > 0 && shape.head_dim > 0) << " heads " << shape.heads << " of " << shape.head_dim;
     CHECK(input.q_lengths.empty() || input.q_lengths.size() == input.lengths.size());
@@ -47,7 +48,7 @@ struct AttentionJob {
   /// Pairs of a piece of work.
   int64_t Grain(int threads) const { return std::max<int64_t>(1, pairs / (threads * 8)); }
 
-  const AttentionInput& input;
+  const BasicAttentionInput<T>& input;
   const AttentionShape& shape;
   int64_t* first_key;    // (B) row of k and v
   int64_t* first_query;  // (B) row of q and y
@@ -55,6 +56,9 @@ struct AttentionJob {
   int64_t longest = 0;   // most keys of a sequence
   int64_t pairs = 0;     // of sequence and head
 };
+
+using AttentionJob = BasicAttentionJob<float>;
+using BrainAttentionJob = BasicAttentionJob<uint16_t>;
 
 }  // namespace diptych::kernels
 

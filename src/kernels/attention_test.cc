@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <limits>
 #include <numeric>
 
+#include "core/half.h"
 #include "kernels/reference.h"
 #include "kernels/test_util.h"
 
@@ -21,13 +24,24 @@ struct Case {
   float spread = 1.0f;  // of the queries: large ones give peaked softmaxes
 };
 
-double DifferenceFromReference(const Case& c) {
+std::vector<uint16_t> Rounded(std::vector<float>& values) {
+  std::vector<uint16_t> brains;
+  for (float& value : values) {
+    brains.push_back(FloatToBFloat16(value));
+    value = BFloat16ToFloat(brains.back());
+  }
+  return brains;
+}
+
+// Of fp32 on every target; or, `narrow`, of bf16.
+double DifferenceFromReference(const Case& c, bool narrow = false) {
   const int64_t d = int64_t{c.heads} * c.head_dim;
   const std::vector<int32_t>& q_lengths = c.q_lengths.empty() ? c.lengths : c.q_lengths;
   const int64_t m = std::accumulate(c.lengths.begin(), c.lengths.end(), int64_t{0});
   const int64_t queries = std::accumulate(q_lengths.begin(), q_lengths.end(), int64_t{0});
-  const std::vector<float> rows = Random(m * 3 * d, 1);
-  const std::vector<float> q = Random(queries * 3 * d, 3, c.spread);  // rows as a fused projection leaves them
+  std::vector<float> rows = Random(m * 3 * d, 1);
+  std::vector<float> q = Random(queries * 3 * d, 3, c.spread);  // rows as a fused projection leaves them
+  const std::vector<uint16_t> brain_rows = Rounded(rows), brain_q = Rounded(q);
   const AttentionInput input{.q = q.data(),
                        .k = rows.data() + d,
                        .v = rows.data() + 2 * d,
@@ -43,6 +57,20 @@ double DifferenceFromReference(const Case& c) {
   std::vector<float> expected(static_cast<size_t>(queries * d)), actual(expected.size());
   reference::Attention(input, shape, expected.data());
   Context context(c.threads);
+  if (narrow) {
+    const BrainAttentionInput brains{.q = brain_q.data(),
+                                     .k = brain_rows.data() + d,
+                                     .v = brain_rows.data() + 2 * d,
+                                     .q_stride = 3 * d,
+                                     .kv_stride = 3 * d,
+                                     .lengths = c.lengths,
+                                     .q_lengths = c.q_lengths,
+                                     .parents = c.parents};
+    std::vector<uint16_t> y(actual.size(), FloatToBFloat16(std::numeric_limits<float>::quiet_NaN()));
+    Attention(context, brains, shape, y.data());
+    std::transform(y.begin(), y.end(), actual.begin(), BFloat16ToFloat);
+    return MaxDifference(expected, actual);
+  }
   double worst = 0.0;
   ForEachTarget([&] {
     std::fill(actual.begin(), actual.end(), std::numeric_limits<float>::quiet_NaN());
@@ -93,6 +121,31 @@ TEST(Attention, SharedBeginnings) {
                  .parents = {-1, 0, 1, 0, -1, 1}};
     EXPECT_LT(DifferenceFromReference(c), kTolerance) << causal;
   }
+}
+
+TEST(BrainAttention, EverythingThatFloatsAreTriedOn) {
+  if (!HasBrainAttention()) GTEST_SKIP() << "no product of tiles on this processor";
+  constexpr double kNarrow = 0.02;  // weights and answers, of up to 4, are rounded to 8 bits
+  for (const bool causal : {false, true}) {
+    for (const int32_t t : {1, 2, 5, 15, 16, 17, 31, 32, 33, 50, 77, 257}) {
+      EXPECT_LT(DifferenceFromReference({.lengths = {t}, .causal = causal}, true), kNarrow) << t << " " << causal;
+    }
+    for (const int head_dim : {1, 7, 16, 24, 32, 64, 72, 80, 104, 128}) {
+      const Case c{.lengths = {19, 50}, .heads = 3, .head_dim = head_dim, .causal = causal};
+      EXPECT_LT(DifferenceFromReference(c, true), kNarrow) << head_dim << " " << causal;
+    }
+    for (const int threads : {1, 2, 3}) {
+      const Case c{.lengths = {11, 5, 1, 17, 2, 40, 0},
+                   .q_lengths = {11, 0, 1, 3, 2, 35, 0},
+                   .heads = 5,
+                   .head_dim = 80,
+                   .causal = causal,
+                   .parents = {-1, 0, 1, 0, -1, 1, -1},
+                   .threads = threads};
+      EXPECT_LT(DifferenceFromReference(c, true), kNarrow) << causal << " " << threads;
+    }
+  }
+  EXPECT_EQ(DifferenceFromReference({.lengths = {}}, true), 0.0);
 }
 
 TEST(Attention, PeakedScores) {

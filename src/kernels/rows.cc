@@ -29,18 +29,27 @@ struct LoadBF16 {
   }
 };
 
-float LargestMagnitude(const float* x, int64_t n) {
+template <class Load, class T>
+HWY_INLINE float LargestOf(const Load& load, const T* x, int64_t n) {
   const hn::ScalableTag<float> d;
+  const hn::CappedTag<float, 1> one;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   auto most = hn::Zero(d), most2 = most;
   int64_t i = 0;
   for (; i + 2 * lanes <= n; i += 2 * lanes) {
-    most = hn::Max(most, hn::Abs(hn::LoadU(d, x + i)));
-    most2 = hn::Max(most2, hn::Abs(hn::LoadU(d, x + i + lanes)));
+    most = hn::Max(most, hn::Abs(load(d, x + i)));
+    most2 = hn::Max(most2, hn::Abs(load(d, x + i + lanes)));
   }
   float largest = hn::GetLane(hn::MaxOfLanes(d, hn::Max(most, most2)));
-  for (; i < n; ++i) largest = std::max(largest, std::abs(x[i]));
+  for (; i < n; ++i) largest = std::max(largest, std::abs(hn::GetLane(load(one, x + i))));
   return largest;
+}
+
+float LargestMagnitude(const float* x, int64_t n) {
+  return LargestOf(LoadFloats(), x, n);
+}
+float LargestBrain(const uint16_t* x, int64_t n) {
+  return LargestOf(LoadBF16(), x, n);
 }
 
 // y = round(x * factor) + 128, between 1 and 255.
@@ -87,6 +96,7 @@ HWY_AFTER_NAMESPACE();
 namespace diptych::kernels {
 
 HWY_EXPORT(LargestMagnitude);
+HWY_EXPORT(LargestBrain);
 HWY_EXPORT(QuantizeFloats);
 HWY_EXPORT(QuantizeBrains);
 HWY_EXPORT(FloatsToBrainRow);
@@ -139,6 +149,23 @@ Rows RowsOf(Context& context, const float* x, int64_t m, int64_t k, Precision ty
   if (type == Precision::kF32) return {type, reinterpret_cast<const std::byte*>(x), nullptr, k};
   const MutableRows rows = AllocateRows(context.arena(), type, m, k);
   ConvertRows(context, x, m, rows);
+  return rows;
+}
+
+Rows RowsOf(Context& context, const Rows& x, int64_t m, Precision type) {
+  CHECK(x.type == Precision::kBF16 && type != Precision::kF32);
+  if (type == Precision::kBF16) return x;
+  const MutableRows rows = AllocateRows(context.arena(), type, m, x.k);
+  ParallelFor(context, m, kRowUnit, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const auto* brains = reinterpret_cast<const uint16_t*>(x.row(i));
+      const float largest = HWY_DYNAMIC_DISPATCH(LargestBrain)(brains, x.k);
+      MutableRows one = rows;
+      one.data = rows.row(i);
+      one.scales = rows.scales + i;
+      QuantizeRows(brains, &largest, 1, one);
+    }
+  });
   return rows;
 }
 

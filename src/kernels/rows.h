@@ -52,6 +52,8 @@ void ConvertRows(const float* x, int64_t m, const MutableRows& y, int64_t first)
 
 /// The rows of x in the type wanted: x itself, or a copy in scratch.
 Rows RowsOf(Context& context, const float* x, int64_t m, int64_t k, Precision type);
+/// The same of bf16 rows; REQUIRES: a narrow type.
+Rows RowsOf(Context& context, const Rows& x, int64_t m, Precision type);
 
 /// Some rows of x, one after the other.
 void GatherRows(const Rows& x, std::span<const int64_t> rows, const MutableRows& y);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <type_traits>
 
 #include "kernels/pool.h"
 
@@ -37,58 +38,64 @@ int64_t Sequences::Pooled() const {
   return std::accumulate(queries.begin(), queries.end(), int64_t{0});
 }
 
-// Keys and values of x, and, prepared for all queries, those as well. The rows live in the caller's arena scope.
-kernels::AttentionInput AttentionPlan::Project(Context& context, const kernels::Rows& x,
-                                               const Sequences& sequences) const {
-  const bool fused = qkv.out != 0;
-  const int64_t m = sequences.Rows(), d = config.width, width = fused ? qkv.out : kv.out;
-  float* rows = context.arena().Allocate<float>(m * width);  // (M, 3D) of q, k, v, or (M, 2D) of k, v
-  (fused ? qkv : kv).Forward(context, x, m, rows, {});
-  const int64_t key = fused ? d : 0;  // where a row's key begins
-  return {.q = fused ? rows : nullptr,
-          .k = rows + key,
-          .v = rows + key + d,
-          .q_stride = width,
-          .kv_stride = width,
-          .lengths = sequences.lengths,
-          .parents = sequences.parents};
-}
-
 void AttentionPlan::Forward(Context& context, const kernels::Rows& x, const Sequences& sequences,
                             const float* residual, float* y) const {
-  const int64_t m = sequences.Rows(), d = config.width;
-  const Arena::Scope scope(context.arena());
-  kernels::AttentionInput input = Project(context, x, sequences);
-  if (input.q == nullptr) {
-    float* queries = context.arena().Allocate<float>(m * d);  // (M, D)
-    q.Forward(context, x, m, queries, {});
-    input.q = queries;
-    input.q_stride = d;
-  }
-  float* mixed = context.arena().Allocate<float>(m * d);  // (M, D)
-  kernels::Attention(context, input, ShapeOf(config), mixed);
-  out.Forward(context, mixed, m, y, {.residual = residual});
+  const bool brains = InputType() != kernels::Precision::kF32 && kernels::HasBrainAttention();
+  if (brains) return Attend<uint16_t>(context, x, sequences, nullptr, {residual, y});
+  Attend<float>(context, x, sequences, nullptr, {residual, y});
 }
 
 void AttentionPlan::ForwardPooled(Context& context, const kernels::Rows& x, const Sequences& sequences,
                                   const kernels::Rows& x_q, const float* residual, float* y) const {
   CHECK(!kv.w.empty()) << " prepared for all queries";
-  const int64_t b = sequences.Pooled(), d = config.width;
-  const Arena::Scope scope(context.arena());
-  kernels::AttentionInput input = Project(context, x, sequences);
-  float* queries = context.arena().Allocate<float>(b * d);  // (B, D)
-  float* mixed = context.arena().Allocate<float>(b * d);    // (B, D)
-  input.q_lengths = sequences.queries;
-  if (input.q_lengths.empty()) {
-    int32_t* ones = context.arena().Allocate<int32_t>(b);
-    std::fill_n(ones, b, 1);
+  const bool brains = InputType() != kernels::Precision::kF32 && kernels::HasBrainAttention();
+  if (brains) return Attend<uint16_t>(context, x, sequences, &x_q, {residual, y});
+  Attend<float>(context, x, sequences, &x_q, {residual, y});
+}
+
+// T: the type of what attends, floats or bf16. x_q null: every row of x is a query.
+template <class T>
+void AttentionPlan::Attend(Context& context, const kernels::Rows& x, const Sequences& sequences,
+                           const kernels::Rows* x_q, const Output& output) const {
+  constexpr auto kType = std::is_same_v<T, float> ? kernels::Precision::kF32 : kernels::Precision::kBF16;
+  const bool fused = qkv.out != 0;
+  const int64_t m = sequences.Rows(), d = config.width, width = fused ? qkv.out : kv.out;
+  const int64_t queries = x_q == nullptr ? m : sequences.Pooled();
+  Arena& arena = context.arena();
+  const Arena::Scope scope(arena);
+  const auto rows_of = [&](const LinearPlan& linear, const kernels::Rows& from, int64_t count) {
+    const kernels::MutableRows rows = kernels::AllocateRows(arena, kType, count, linear.out);
+    linear.Forward(context, from, count, rows, {});
+    return reinterpret_cast<const T*>(rows.data);
+  };
+  const T* rows = rows_of(fused ? qkv : kv, x, m);  // (M, 3D) of q, k, v, or (M, 2D) of k, v
+  const int64_t key = fused ? d : 0;                // where a row's key begins
+  kernels::BasicAttentionInput<T> input{.q = rows,
+                                        .k = rows + key,
+                                        .v = rows + key + d,
+                                        .q_stride = width,
+                                        .kv_stride = width,
+                                        .lengths = sequences.lengths,
+                                        .parents = sequences.parents};
+  if (!fused) {
+    input.q = rows_of(q, x_q == nullptr ? x : *x_q, queries);  // (Q, D)
+    input.q_stride = d;
+  }
+  if (x_q != nullptr) input.q_lengths = sequences.queries;
+  if (x_q != nullptr && input.q_lengths.empty()) {
+    int32_t* ones = arena.Allocate<int32_t>(queries);
+    std::fill_n(ones, queries, 1);
     input.q_lengths = {ones, sequences.lengths.size()};
   }
-  q.Forward(context, x_q, b, queries, {});
-  input.q = queries;
-  input.q_stride = d;
-  kernels::Attention(context, input, ShapeOf(config), mixed);
-  out.Forward(context, mixed, b, y, {.residual = residual});
+  const kernels::MutableRows mixed = kernels::AllocateRows(arena, kType, queries, d);  // (Q, D)
+  T* values = reinterpret_cast<T*>(mixed.data);
+  kernels::Attention(context, input, ShapeOf(config), values);
+  if constexpr (kType == kernels::Precision::kF32) {
+    out.Forward(context, values, queries, output.y, {.residual = output.residual});
+  } else {
+    const kernels::Rows converted = kernels::RowsOf(context, mixed, queries, InputType());
+    out.Forward(context, converted, queries, output.y, {.residual = output.residual});
+  }
 }
 
 Attention::Attention(const AttentionConfig& config)

@@ -52,7 +52,13 @@ struct AttentionPlan {
   kernels::Precision InputType() const { return out.InputType(); }
 
  private:
-  kernels::AttentionInput Project(Context& context, const kernels::Rows& x, const Sequences& sequences) const;
+  struct Output {
+    const float* residual;
+    float* y;
+  };
+  template <class T>
+  void Attend(Context& context, const kernels::Rows& x, const Sequences& sequences, const kernels::Rows* x_q,
+              const Output& output) const;
 };
 
 /// The rows of a training pass: sequences packed one after the other, M rows in all.
