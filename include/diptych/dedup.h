@@ -4,8 +4,12 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
+#include "diptych/export.h"
+#include "diptych/index.h"
 #include "diptych/options.h"
+#include "diptych/status.h"
 
 namespace diptych {
 
@@ -78,6 +82,19 @@ struct DedupCounts {
   int64_t exact = 0, near = 0, semantic = 0;  // that can go
   double recall = 1;                          // estimated share of all such pairs that were found
 };
+
+struct DedupAnswer {
+  std::vector<DuplicateRow> rows;  // by group, the one that is kept first
+  DedupCounts counts;
+  int64_t moved = 0;                    // files, by apply or back again by undo
+  std::vector<SkippedPicture> skipped;  // files that were not moved
+};
+
+/// Finds duplicates among the pictures of options.store, and does with them what the options say. `archives` are the
+/// .tar shards to write anew where options.shards is set. `threads`: 0 is every processor there is. Errors: no store,
+/// stores of different models, a file that cannot be written.
+DIPTYCH_EXPORT Result<DedupAnswer> Dedup(const DedupOptions& options, const std::vector<std::string>& archives = {},
+                                         int threads = 0);
 
 }  // namespace diptych
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "diptych/options.h"
 
@@ -42,6 +43,16 @@ struct IndexCounts {
   int64_t unchanged = 0;
   int64_t removed = 0;
   int64_t skipped = 0;
+};
+
+struct SkippedPicture {
+  std::string path, reason;
+};
+
+struct IndexSummary {
+  IndexCounts counts;
+  int64_t pictures = 0;  // in the store now
+  std::vector<SkippedPicture> skipped;
 };
 
 }  // namespace diptych

@@ -20,11 +20,14 @@
 #include "diptych/classify.h"
 #include "diptych/embed.h"
 #include "diptych/export.h"
+#include "diptych/index.h"
 #include "diptych/info.h"
 #include "diptych/options.h"
 #include "diptych/picture.h"
 #include "diptych/processor.h"
+#include "diptych/search.h"
 #include "diptych/status.h"
+#include "diptych/store.h"
 #include "diptych/watch.h"
 
 namespace diptych {
@@ -83,6 +86,14 @@ class DIPTYCH_EXPORT Model {
   /// logits (count of images, count of texts) = scale * cosine + bias, of embeddings of length 1. Errors: a length that
   /// is no multiple of embed_dim().
   Result<std::vector<float>> Logits(const std::vector<float>& images, const std::vector<float>& texts) const;
+
+  /// Keeps the store that options name up to date with the pictures of `inputs`; only what is new or changed is
+  /// embedded. A watch that stops it leaves what was embedded by then. Errors: a store of another model.
+  Result<IndexSummary> Index(const InputOptions& inputs, const IndexOptions& options, Watch* watch = nullptr) const;
+  /// The pictures of a store that are nearest to what options name. Errors: a store of another model.
+  Result<SearchAnswer> Search(const SearchOptions& options) const;
+  /// Adds the rows of each F.npy, this model's embeddings, under the paths of F.paths.txt beside it to a store.
+  Result<StoreChange> ImportArrays(const std::string& store, const std::vector<std::string>& arrays) const;
 
   /// Token ids as the text tower sees them, without padding.
   std::vector<int32_t> Tokenize(const std::string& text) const { return processor().Tokenize(text); }

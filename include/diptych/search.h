@@ -57,6 +57,11 @@ struct SearchHit {
   std::string caption;
 };
 
+struct SearchAnswer {
+  std::vector<SearchHit> hits;       // best first
+  std::vector<std::string> missing;  // shards on servers that did not answer, and why: the hits are those of the others
+};
+
 }  // namespace diptych
 
 #endif  // DIPTYCH_SEARCH_H_

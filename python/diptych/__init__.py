@@ -6,6 +6,8 @@
     model.classify("cat.png", ["cat", "dog", "bird"])
     model.embed(["a.jpg", "b.jpg"])                          # numpy, (N, E) float32
     model.similarity(["a.jpg", "b.jpg"], texts=["a cat", "a car"])
+    model.index("photos/", store="photos.store")             # again later: only what is new
+    model.search("a red car", store="photos.store")
 
 Code written for transformers, open_clip or sentence-transformers runs with its import changed:
 
@@ -27,13 +29,20 @@ if typing.TYPE_CHECKING:
     from . import transformers as transformers
     from . import util as util
     from ._diptych import Classification as Classification
+    from ._diptych import DuplicateRow as DuplicateRow
+    from ._diptych import Duplicates as Duplicates
+    from ._diptych import IndexSummary as IndexSummary
     from ._diptych import LabelSet as LabelSet
     from ._diptych import ModelFact as ModelFact
     from ._diptych import ModelInfo as ModelInfo
     from ._diptych import Prediction as Prediction
     from ._diptych import Processor as Processor
+    from ._diptych import SearchHit as SearchHit
+    from ._diptych import SkippedPicture as SkippedPicture
+    from ._diptych import StoreInfo as StoreInfo
     from ._diptych import TrainSummary as TrainSummary
     from ._diptych import __version__ as __version__
+    from ._diptych import dedup as dedup
     from ._diptych import train as train
     from ._results import Classifications as Classifications
     from ._results import Similarity as Similarity
@@ -43,6 +52,7 @@ if typing.TYPE_CHECKING:
     from .open_clip import create_model_from_pretrained as create_model_from_pretrained
     from .open_clip import get_tokenizer as get_tokenizer
     from .sentence_transformers import SentenceTransformer as SentenceTransformer
+    from .store import Store as Store
     from .transformers import AutoImageProcessor as AutoImageProcessor
     from .transformers import AutoModel as AutoModel
     from .transformers import AutoModelForZeroShotImageClassification as AutoModelForZeroShotImageClassification
@@ -55,13 +65,15 @@ if typing.TYPE_CHECKING:
 
 _WHERE = {
     "_diptych": [
-        "Classification", "LabelSet", "ModelFact", "ModelInfo", "Prediction", "Processor", "TrainSummary",
-        "__version__", "train",
+        "Classification", "DuplicateRow", "Duplicates", "IndexSummary", "LabelSet", "ModelFact", "ModelInfo",
+        "Prediction", "Processor", "SearchHit", "SkippedPicture", "StoreInfo", "TrainSummary", "__version__", "dedup",
+        "train",
     ],
     "_results": ["Classifications", "Similarity"],
     "model": ["Model", "load"],
     "open_clip": ["create_model_and_transforms", "create_model_from_pretrained", "get_tokenizer"],
     "sentence_transformers": ["SentenceTransformer"],
+    "store": ["Store"],
     "transformers": [
         "AutoImageProcessor", "AutoModel", "AutoModelForZeroShotImageClassification", "AutoProcessor",
         "AutoTokenizer", "CLIPImageProcessor", "CLIPModel", "CLIPProcessor", "CLIPTokenizer",

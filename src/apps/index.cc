@@ -74,7 +74,7 @@ class Indexer {
         clip, [this] { return Next(); }, batch, [this](const EmbeddedPicture& picture) { return Take(picture); });
     meter_.Finish();
     RETURN_IF_ERROR(broken_);
-    ForgetMissing();
+    if (!Stopped()) ForgetMissing();
     RETURN_IF_ERROR(store_.Commit());
     return counts_;
   }
@@ -89,6 +89,8 @@ class Indexer {
     StoredPicture picture;
     bool known = false;
   };
+
+  bool Stopped() const { return request_.watch != nullptr && request_.watch->stop.load(std::memory_order_relaxed); }
 
   Status ReadKnown() {
     return store_.ForEach([this](const StoredPicture& picture) {
@@ -107,7 +109,9 @@ class Indexer {
 
   // The next picture that has to be embedded; what is known already is passed over.
   std::optional<PictureRef> Next() {
-    while (std::optional<PictureRef> ref = inputs_.Next()) {
+    while (!Stopped()) {
+      std::optional<PictureRef> ref = inputs_.Next();
+      if (!ref) break;
       const std::string path = StoredPath(ref->name);
       const std::lock_guard lock(mutex_);
       if (roots_.contains(path)) {

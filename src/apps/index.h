@@ -8,6 +8,7 @@
 #include "apps/inputs.h"
 #include "apps/runtime.h"
 #include "diptych/index.h"
+#include "diptych/watch.h"
 #include "index/picture_store.h"
 
 namespace diptych {
@@ -30,6 +31,7 @@ struct IndexRequest {
   IndexOptions options;
   InputOptions inputs;  // as they were opened: folders and archives among them are searched for what is gone
   BatchOptions batch;
+  Watch* watch = nullptr;  // may be null; when it stops, what was embedded is committed and nothing forgotten
 };
 
 /// A picture is unchanged where path, size and time are; renamed where its bytes are known under a path that is gone.

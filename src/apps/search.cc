@@ -85,16 +85,8 @@ Result<std::vector<double>> Judge(const Clip& clip, const SearchSpace& space, st
   return sorted;
 }
 
-}  // namespace
-
-Status CheckSearchOptions(const SearchOptions& options) {
-  if (options.store.empty()) return InvalidArgument("store", "no store was named", "give --store FOLDER");
-  if (!options.where.empty()) RETURN_IF_ERROR(Filter::Parse(options.where).status());
-  return GatherTerms(options).status();
-}
-
-Result<std::vector<SearchHit>> SearchStore(const Clip& clip, const Store& store, const SearchRequest& request,
-                                           const Runtime& runtime) {
+Result<std::vector<SearchHit>> SearchFolder(const Clip& clip, const Store& store, const SearchRequest& request,
+                                            const Runtime& runtime) {
   const SearchOptions& options = request.options;
   ASSIGN_OR_RETURN(const std::vector<QueryTerm> terms, GatherTerms(options));
   ASSIGN_OR_RETURN(const std::vector<float> query, EmbedQuery(clip, terms, request.batch, runtime));
@@ -124,8 +116,8 @@ Result<std::vector<SearchHit>> SearchStore(const Clip& clip, const Store& store,
   return hits;
 }
 
-Result<std::vector<SearchHit>> SearchRemote(const Clip& clip, RemoteStore& store, const SearchRequest& request,
-                                            const Runtime& runtime, std::vector<Status>* missing) {
+Result<std::vector<SearchHit>> SearchServers(const Clip& clip, RemoteStore& store, const SearchRequest& request,
+                                             const Runtime& runtime, std::vector<Status>* missing) {
   const SearchOptions& options = request.options;
   ASSIGN_OR_RETURN(const std::vector<QueryTerm> terms, GatherTerms(options));
   if (options.fdr && !IsWords(terms)) {
@@ -156,6 +148,20 @@ Result<std::vector<SearchHit>> SearchRemote(const Clip& clip, RemoteStore& store
   std::sort(chances.begin(), chances.end());
   hits.resize(CountWithin(chances, *options.fdr));
   return hits;
+}
+
+}  // namespace
+
+Status CheckSearchOptions(const SearchOptions& options) {
+  if (options.store.empty()) return InvalidArgument("store", "no store was named", "give --store FOLDER");
+  if (!options.where.empty()) RETURN_IF_ERROR(Filter::Parse(options.where).status());
+  return GatherTerms(options).status();
+}
+
+Result<std::vector<SearchHit>> SearchStore(const Clip& clip, const OpenedStore& store, const SearchRequest& request,
+                                           const Runtime& runtime, std::vector<Status>* missing) {
+  return store.local ? SearchFolder(clip, *store.local, request, runtime)
+                     : SearchServers(clip, *store.remote, request, runtime, missing);
 }
 
 Status WriteHits(const std::string& path, const SearchOptions& options, const std::vector<SearchHit>& hits,

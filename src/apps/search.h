@@ -5,12 +5,11 @@
 #include <optional>
 #include <vector>
 
+#include "apps/open_store.h"
 #include "apps/query.h"
 #include "apps/runtime.h"
 #include "diptych/search.h"
-#include "index/remote.h"
 #include "index/search.h"
-#include "index/store.h"
 
 namespace diptych {
 
@@ -22,14 +21,11 @@ struct SearchRequest {
   BatchOptions batch;  // how pictures of the query are read
 };
 
-/// The hits, best first. With options.fdr as many of the best options.top as belong to the answer.
-Result<std::vector<SearchHit>> SearchStore(const Clip& clip, const Store& store, const SearchRequest& request,
-                                           const Runtime& runtime);
-
-/// The same of a store on database servers. `missing` gets the shards that did not answer: without them the answer is
-/// partial. Errors: none answered; --fdr with a query that is not words alone.
-Result<std::vector<SearchHit>> SearchRemote(const Clip& clip, RemoteStore& store, const SearchRequest& request,
-                                            const Runtime& runtime, std::vector<Status>* missing);
+/// The hits, best first. With options.fdr as many of the best options.top as belong to the answer. Of a store on
+/// database servers, `missing` (may be null for one in a folder) gets the shards that did not answer: without them the
+/// answer is partial. Errors: no shard answered; there, --fdr with a query that is not words alone.
+Result<std::vector<SearchHit>> SearchStore(const Clip& clip, const OpenedStore& store, const SearchRequest& request,
+                                           const Runtime& runtime, std::vector<Status>* missing);
 
 /// The hits as a page with their pictures.
 Status WriteHits(const std::string& path, const SearchOptions& options, const std::vector<SearchHit>& hits,

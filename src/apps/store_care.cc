@@ -11,12 +11,19 @@
 #include "apps/texts.h"
 #include "core/npy.h"
 #include "core/parquet.h"
+#include "index/search.h"
 #include "kernels/convert.h"
 
 namespace diptych {
 namespace {
 
 constexpr int64_t kCommitEvery = 10000;
+
+Result<StoreChange> Finish(const Store& store, int64_t changed, int threads) {
+  Context context(threads);
+  RETURN_IF_ERROR(RefreshSketch(context, store));
+  return StoreChange{.changed = changed, .pictures = store.count()};
+}
 
 }  // namespace
 
@@ -92,6 +99,61 @@ Result<int64_t> ImportArray(Store& store, const std::string& path) {
   }
   RETURN_IF_ERROR(store.Commit());
   return n;
+}
+
+StoreInfo InfoOf(const Store& store) {
+  const StoreIdentity& identity = store.identity();
+  const std::optional<Sketch> sketch = OpenSketch(store);
+  return {.model = identity.model,
+          .fingerprint = identity.fingerprint,
+          .embed_dim = identity.e,
+          .pictures = store.count(),
+          .vectors = store.slots(),
+          .sketched = sketch ? sketch->rows() : 0};
+}
+
+Status VerifyStore(const Store& store, const std::function<void(const Status&)>& found) {
+  RETURN_IF_ERROR(store.Verify(found));
+  if (const std::optional<Sketch> sketch = OpenSketch(store)) {
+    if (const Status status = sketch->Verify(); !status.ok()) found(status);
+  }
+  return Status::Ok();
+}
+
+Result<StoreChange> CollectGarbage(const std::string& folder, int threads) {
+  StoreIdentity identity;  // its own, whichever that is
+  {
+    ASSIGN_OR_RETURN(const std::unique_ptr<Store> reader, Store::Open(folder));
+    identity = reader->identity();
+  }
+  ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, Store::OpenForWriting(folder, identity));
+  ASSIGN_OR_RETURN(const int64_t dropped, store->CollectGarbage());
+  return Finish(*store, dropped, threads);
+}
+
+Result<StoreChange> MergeFolders(const std::string& folder, std::span<const std::string> others, int threads) {
+  if (others.empty()) return InvalidArgument("merge", "names no store to take from", "store merge S FROM...");
+  ASSIGN_OR_RETURN(const std::unique_ptr<Store> first, Store::Open(others[0]));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Store> into, Store::OpenForWriting(folder, first->identity()));
+  int64_t added = 0;
+  for (const std::string& other : others) {
+    ASSIGN_OR_RETURN(const std::unique_ptr<Store> from, Store::Open(other));
+    ASSIGN_OR_RETURN(const int64_t some, MergeStores(*into, *from));
+    added += some;
+  }
+  return Finish(*into, added, threads);
+}
+
+Result<StoreChange> ImportArrays(const Clip& clip, const ImportRequest& request, int threads) {
+  if (request.arrays.empty()) return InvalidArgument("import", "names no array", "store import S F.npy...");
+  ASSIGN_OR_RETURN(const std::unique_ptr<Store> store,
+                   Store::OpenForWriting(request.store, IdentityOf(clip, request.model)));
+  int64_t rows = 0;
+  for (const std::string& array : request.arrays) {
+    ASSIGN_OR_RETURN(const int64_t some, ImportArray(*store, array));
+    rows += some;
+  }
+  return Finish(*store, rows, threads);
 }
 
 }  // namespace diptych

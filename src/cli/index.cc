@@ -2,12 +2,10 @@
 
 #include <fmt/format.h>
 
+#include "apps/open_store.h"
 #include "cli/progress_view.h"
 #include "cli/run_command.h"
 #include "cli/session.h"
-#include "index/remote.h"
-#include "index/search.h"
-#include "index/store.h"
 
 namespace diptych::cli {
 namespace {
@@ -45,24 +43,15 @@ void PrintCounts(const IndexCounts& counts, int64_t stored, const std::string& f
 }
 
 Result<int> Index(const Flags& flags, const std::string& format) {
-  if (flags.index.store.empty()) return InvalidArgument("store", "no store was named", "give --store FOLDER");
   RETURN_IF_ERROR(ParseShard(flags.index.shard).status());
   ASSIGN_OR_RETURN(PictureSession session, StartPictures(kHelp.name, flags.pictures));
   const StoreIdentity identity = IdentityOf(*session.clip, flags.pictures.model.model);
   const IndexRequest request = {flags.index, flags.pictures.input, session.batch};
-  IndexCounts counts;
-  if (IsRemoteAddress(flags.index.store)) {
-    ASSIGN_OR_RETURN(const std::unique_ptr<RemoteStore> store, OpenRemote(flags.index.store, &identity));
-    ASSIGN_OR_RETURN(counts, IndexPictures(*session.clip, *session.inputs, request, *store, session.runtime));
-    RETURN_IF_ERROR(store->BuildIndex());
-    PrintCounts(counts, store->count(), format);
-  } else {
-    ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, Store::OpenForWriting(flags.index.store, identity));
-    ASSIGN_OR_RETURN(counts, IndexPictures(*session.clip, *session.inputs, request, *store, session.runtime));
-    Context context(session.runtime.threads);
-    RETURN_IF_ERROR(RefreshSketch(context, *store));
-    PrintCounts(counts, store->count(), format);
-  }
+  ASSIGN_OR_RETURN(const OpenedStore store, OpenStoreForWriting(flags.index.store, identity));
+  ASSIGN_OR_RETURN(const IndexCounts counts,
+                   IndexPictures(*session.clip, *session.inputs, request, store.pictures(), session.runtime));
+  RETURN_IF_ERROR(RefreshSearch(store, session.runtime.threads));
+  PrintCounts(counts, store.pictures().count(), format);
   const int64_t done = counts.added + counts.changed + counts.renamed + counts.unchanged + counts.removed;
   return session.run->Finish({.done = done, .skipped = counts.skipped});
 }

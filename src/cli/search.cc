@@ -74,22 +74,14 @@ Result<std::unique_ptr<Clip>> ModelOf(const StoreIdentity& stored, const SearchO
 Result<int> Search(const Flags& flags, const std::string& format) {
   RETURN_IF_ERROR(CheckSearchOptions(flags.search));
   ASSIGN_OR_RETURN(const DecodeOptions decode, MakeDecodeOptions(flags.picture));
-  std::unique_ptr<Store> store;
-  std::unique_ptr<RemoteStore> remote;
-  if (IsRemoteAddress(flags.search.store)) {
-    ASSIGN_OR_RETURN(remote, OpenRemote(flags.search.store, nullptr));
-  } else {
-    ASSIGN_OR_RETURN(store, Store::Open(flags.search.store));
-  }
-  ASSIGN_OR_RETURN(const std::unique_ptr<Clip> clip,
-                   ModelOf(remote ? remote->identity() : store->identity(), flags.search, flags.model));
+  ASSIGN_OR_RETURN(const OpenedStore store, OpenStore(flags.search.store));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Clip> clip, ModelOf(store.identity(), flags.search, flags.model));
   const Runtime runtime = {.threads = ThreadCount(flags.model),
                            .fetch = MakeFetcher({.allow_private = flags.allow_private})};
   ASSIGN_OR_RETURN(const BatchOptions batch, MakeBatchOptions(flags.picture, clip->config(), runtime));
   const SearchRequest request = {flags.search, batch};
   std::vector<Status> missing;
-  ASSIGN_OR_RETURN(const std::vector<SearchHit> hits, remote ? SearchRemote(*clip, *remote, request, runtime, &missing)
-                                                             : SearchStore(*clip, *store, request, runtime));
+  ASSIGN_OR_RETURN(const std::vector<SearchHit> hits, SearchStore(*clip, store, request, runtime, &missing));
   if (!flags.search.html.empty()) RETURN_IF_ERROR(WriteHits(flags.search.html, flags.search, hits, decode));
   PrintHits(hits, format, !missing.empty());
   for (const Status& shard : missing) {

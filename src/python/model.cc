@@ -174,7 +174,9 @@ void Load(PyModel* self, nb::handle name, nb::kwargs keywords) {
   ReadKeywords("load", keywords, kLoadHidden, options, pictures);
   options.model = PathText(name, "model");
   Model model = Run([=](Watch&) { return Model::Load(options, pictures); }, {});
-  new (self) PyModel(std::move(model), options.precision);
+  std::string precision = options.precision;
+  if (precision == "auto") precision = model.Info().facts.back().value;  // what was chosen, and why, is its last fact
+  new (self) PyModel(std::move(model), std::move(precision));
 }
 
 void BindCalls(nb::class_<PyModel>& model) {
@@ -243,6 +245,7 @@ void BindModel(nb::module_& m) {
   model.def("__init__", &Load, nb::arg("model") = "", nb::arg("keywords"), nb::sig(load.signature.c_str()),
             load.doc.c_str());
   BindCalls(model);
+  BindStoreCalls(model);
   const std::string pixels =
       "def pixels(self, pictures: " + PicturesType() + ") -> numpy.typing.NDArray[numpy.float32]";
   model

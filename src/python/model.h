@@ -32,6 +32,9 @@ void BindResults(nb::module_& m);
 void BindProcessor(nb::module_& m);
 void BindModel(nb::module_& m);
 void BindTraining(nb::module_& m);
+/// Index and search, as methods of a model; duplicates and the care of stores.
+void BindStoreCalls(nb::class_<PyModel>& model);
+void BindStores(nb::module_& m);
 
 }  // namespace diptych::python
 

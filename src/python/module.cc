@@ -11,6 +11,7 @@ NB_MODULE(_diptych, m) {
   m.attr("__version__") = diptych::Version();
   BindResults(m);
   BindProcessor(m);
+  BindStores(m);
   BindModel(m);
   BindTraining(m);
   nb::module_::import_("atexit").attr("register")(nb::cpp_function(&WaitForJobs));

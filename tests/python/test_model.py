@@ -116,3 +116,8 @@ def test_picture_options(cat, root):
     )
     with pytest.raises(ValueError, match="max_megapixels|megapixel"):
         diptych.load("starter", max_megapixels=0.001).embed(cat)
+
+
+def test_precision_says_what_is_in_use():
+    model = diptych.load("starter", precision="auto")
+    assert model.precision in ("fp32", "bf16", "int8") and model.precision in repr(model)
