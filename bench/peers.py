@@ -18,6 +18,8 @@ import sys
 import tempfile
 import time
 
+import records
+
 CASES = ("image_1", "image_32", "text_77", "text_10")
 FLOPS = {"image": 8.82e9}
 ENGINES = {"fp32": ("diptych", "pytorch", "onnxruntime", "openvino"), "bf16": ("diptych", "pytorch", "openvino"),
@@ -163,16 +165,20 @@ def run_openvino(precision, folder, args):
 RUN = {"diptych": run_diptych, "pytorch": run_pytorch, "onnxruntime": run_onnxruntime, "openvino": run_openvino}
 
 
-def cpu_name():
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":")[1].strip()
-    return "unknown"
+def medians(precision, results):
+    return {engine: {case: statistics.median(run[case] for run in results[precision, engine])
+                     for case in CASES if case in results[precision, engine][0]} for engine in ENGINES[precision]}
+
+
+def to_best_peer(median):
+    """{case: diptych's rate divided by the best peer's}, of the cases that a peer ran."""
+    peers = [row for engine, row in median.items() if engine != "diptych"]
+    best = {case: max((row[case] for row in peers if case in row), default=None) for case in CASES}
+    return {case: median["diptych"][case] / rate for case, rate in best.items() if rate}
 
 
 def table(precision, results, peak):
-    median = {engine: {case: statistics.median(run[case] for run in results[precision, engine])
-                       for case in CASES if case in results[precision, engine][0]} for engine in ENGINES[precision]}
+    median = medians(precision, results)
     lines = ["| engine | pictures/s, batch 1 | pictures/s, batch 32 | of peak, batch 32"
              " | texts/s of 77 tokens | texts/s of 10 tokens |", "|---|---|---|---|---|---|"]
     cell = lambda row, case: f"{row[case]:.1f}" if case in row else "-"  # noqa: E731
@@ -180,10 +186,8 @@ def table(precision, results, peak):
         share = row["image_32"] * FLOPS["image"] / peak / 1e9
         lines.append(f"| {engine} {precision} | {cell(row, 'image_1')} | {cell(row, 'image_32')} | {share:.2f} | "
                      f"{cell(row, 'text_77')} | {cell(row, 'text_10')} |")
-    ratio = {}
-    for case in CASES:
-        others = [row[case] for engine, row in median.items() if engine != "diptych" and case in row]
-        ratio[case] = f"{median['diptych'][case] / max(others):.2f}" if others else "-"
+    ratio = {case: f"{value:.2f}" for case, value in to_best_peer(median).items()}
+    ratio = {case: ratio.get(case, "-") for case in CASES}
     lines.append(f"| diptych / best peer | {ratio['image_1']} | {ratio['image_32']} | | {ratio['text_77']} | "
                  f"{ratio['text_10']} |")
     return lines
@@ -194,7 +198,7 @@ def report(results, args):
                 for name in ("torch", "transformers", "onnxruntime", "openvino", "nncf")}
     runs = [run for (_, engine), all_runs in results.items() if engine == "diptych" for run in all_runs]
     peaks = {name: statistics.median(run["peaks"][name] for run in runs) for name in runs[0]["peaks"]}
-    lines = [f"## {datetime.date.today()}: ViT-B/32, {args.threads} threads, {cpu_name()}", "",
+    lines = [f"## {datetime.date.today()}: ViT-B/32, {args.threads} threads, {records.cpu_name()}", "",
              f"`python bench/peers.py build/diptych --threads {args.threads} --rounds {args.rounds} --seconds "
              f"{args.seconds}`; " + ", ".join(f"{k} {v}" for k, v in versions.items())
              + ". Matrix-product peak (GFLOP/s): " + ", ".join(f"{k} {v:.0f}" for k, v in peaks.items()) + ".", ""]
@@ -212,6 +216,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--folder", help="keeps the models there, for a next time")
     parser.add_argument("--out")
+    parser.add_argument("--record", action="store_true", help="adds the ratios to bench/records.jsonl")
     parser.add_argument("--mode", help=argparse.SUPPRESS)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -234,6 +239,10 @@ def main():
     if args.out:
         with open(args.out, "a", encoding="utf-8") as out:
             out.write("\n" + text)
+    if args.record:
+        records.append(f"peers.py --threads {args.threads} --rounds {args.rounds} --seconds {args.seconds}",
+                       {f"{case} {precision} / best peer": value for precision in ENGINES
+                        for case, value in to_best_peer(medians(precision, results)).items()})
 
 
 if __name__ == "__main__":

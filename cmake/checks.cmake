@@ -6,6 +6,7 @@ function(add_check name)
 endfunction()
 
 add_check(self_test tests/checks_test.py)
+add_check(bench_records tests/bench_records_test.py)
 add_check(layers tools/check_layers.py .)
 add_check(style tools/check_style.py .)
 add_check(docs tools/check_docs.py .)
