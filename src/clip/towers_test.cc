@@ -64,21 +64,34 @@ TEST(EfficientNet, EveryBlockEqualsTimm) {
   EXPECT_EQ(golden.Unused(), 0);
   const std::unique_ptr<ImageTowerPlan> plan = tower->Prepare(kernels::Precision::kF32);
 
-  const int64_t b = 2;
+  // The golden's two pictures three times: what a tower does piece by piece.
+  const int64_t b = 2, times = 3;
   std::vector<std::vector<float>> hidden;
   std::vector<float*> pointers;
-  for (const int64_t size : plan->info().hidden_size) pointers.push_back(hidden.emplace_back(b * size).data());
-  std::vector<float> pooled(b * 10), tokens(b * plan->info().token_count * plan->info().token_width);
-  Context context(2);
-  plan->Forward(context, {.pixels = golden["in/pixels"].data<float>(), .batch = b},
-                {.pooled = pooled.data(), .tokens = tokens.data(), .hidden = pointers});
-  ASSERT_EQ(hidden.size(), 5u);
-  for (size_t k = 0; k < hidden.size(); ++k) {
-    const std::string name = "out/hidden." + std::to_string(k);
-    ASSERT_EQ(golden[name].NumElements(), static_cast<int64_t>(hidden[k].size()));
-    ExpectNear(hidden[k].data(), golden[name], name);
+  for (const int64_t size : plan->info().hidden_size) pointers.push_back(hidden.emplace_back(times * b * size).data());
+  std::vector<float> pooled(times * b * 10);
+  std::vector<float> tokens(times * b * plan->info().token_count * plan->info().token_width);
+  const TensorView two = golden["in/pixels"];
+  std::vector<float> pixels;
+  for (int64_t i = 0; i < times; ++i) {
+    pixels.insert(pixels.end(), two.data<float>(), two.data<float>() + two.NumElements());
   }
-  ExpectNear(pooled.data(), golden["out/pooled"], "pooled");
+  for (const int threads : {1, 2}) {
+    Context context(threads);
+    plan->Forward(context, {.pixels = pixels.data(), .batch = times * b},
+                  {.pooled = pooled.data(), .tokens = tokens.data(), .hidden = pointers});
+    ASSERT_EQ(hidden.size(), 5u);
+    for (int64_t i = 0; i < times; ++i) {
+      for (size_t k = 0; k < hidden.size(); ++k) {
+        const std::string name = "out/hidden." + std::to_string(k);
+        ASSERT_EQ(times * golden[name].NumElements(), static_cast<int64_t>(hidden[k].size()));
+        ExpectNear(hidden[k].data() + i * golden[name].NumElements(), golden[name], name);
+      }
+      ExpectNear(pooled.data() + i * b * 10, golden["out/pooled"], "pooled");
+    }
+    const int64_t part = static_cast<int64_t>(tokens.size()) / times;
+    EXPECT_TRUE(std::equal(tokens.begin(), tokens.begin() + part, tokens.begin() + part));
+  }
 }
 
 void TestBert(const std::string& name, BertConfig config) {

@@ -167,7 +167,38 @@ class EfficientNetPlan : public ImageTowerPlan {
 
   const ImageTowerInfo& info() const override { return info_; }
 
+  // A few pictures at a time: their maps stay near the cores. All 32 of a batch at once took 1.5 times as long in fp32,
+  // and 2.2 times in bf16; one at a time is too little for the last products.
   void Forward(Context& context, const ImageInput& input, const ImageOutput& output) const override {
+    const int64_t piece = int64_t{kPicturesOfThread} * context.threads();
+    const int64_t picture = int64_t{3} * info_.image_size * info_.image_size;
+    const Arena::Scope scope(context.arena());
+    const size_t states = output.hidden.size();
+    float** hidden = context.arena().Allocate<float*>(static_cast<int64_t>(states));
+    for (int64_t first = 0; first < input.batch; first += piece) {
+      const auto from = [first](float* rows, int64_t size) { return rows == nullptr ? nullptr : rows + first * size; };
+      for (size_t k = 0; k < states; ++k) hidden[k] = from(output.hidden[k], info_.hidden_size[k]);
+      ForwardPiece(context, {.pixels = input.pixels + first * picture, .batch = std::min(piece, input.batch - first)},
+                   {.pooled = from(output.pooled, info_.embed_dim),
+                    .tokens = from(output.tokens, info_.token_count * info_.token_width),
+                    .hidden = {hidden, states}});
+    }
+  }
+
+  // Sizes that depend on the shapes alone, once all layers stand.
+  void Finish() {
+    MapSize size = stem_.OutputSize({1, info_.image_size, info_.image_size, 3});
+    largest_map_ = size.NumElements();
+    for (const InvertedResidualPlan& block : blocks_) {
+      size = block.OutputSize(size);
+      largest_map_ = std::max(largest_map_, size.NumElements());
+    }
+  }
+
+ private:
+  static constexpr int kPicturesOfThread = 2;
+
+  void ForwardPiece(Context& context, const ImageInput& input, const ImageOutput& output) const {
     Arena& arena = context.arena();
     const Arena::Scope scope(arena);
     const int s = info_.image_size;
@@ -201,17 +232,6 @@ class EfficientNetPlan : public ImageTowerPlan {
     projection_.Forward(context, mean, out.b, output.pooled);
   }
 
-  // Sizes that depend on the shapes alone, once all layers stand.
-  void Finish() {
-    MapSize size = stem_.OutputSize({1, info_.image_size, info_.image_size, 3});
-    largest_map_ = size.NumElements();
-    for (const InvertedResidualPlan& block : blocks_) {
-      size = block.OutputSize(size);
-      largest_map_ = std::max(largest_map_, size.NumElements());
-    }
-  }
-
- private:
   int64_t largest_map_ = 0;  // floats for one picture
 };
 
