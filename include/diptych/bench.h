@@ -35,6 +35,7 @@ struct BenchResult {
   double full_texts_per_s = 0;     // texts of the whole context length
   int text_tokens = 0;
   double decode_per_s = 0;         // pictures of `images` read, decoded and preprocessed, all threads; 0: not measured
+  double fast_decode_per_s = 0;    // the same with fast_decode
   double peak_memory_mb = 0;       // of the process, mapped pages included (VmHWM)
   double matmul_peak_gflops = 0;   // of fp32
   std::vector<std::pair<std::string, double>> matmul_peaks_gflops;  // of every precision that is fast here

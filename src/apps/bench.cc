@@ -96,7 +96,8 @@ double TextsPerSecond(const Clip& clip, Context& context, int tokens, double sec
          });
 }
 
-Result<double> DecodesPerSecond(const Clip& clip, const BenchOptions& options, const Runtime& runtime) {
+Result<double> DecodesPerSecond(const Clip& clip, const BenchOptions& options, const DecodeOptions& decode,
+                                const Runtime& runtime) {
   InputOptions inputs;
   inputs.inputs = {options.images};
   ASSIGN_OR_RETURN(const std::unique_ptr<PictureInputs> source, PictureInputs::Open(inputs, nullptr));
@@ -116,7 +117,7 @@ Result<double> DecodesPerSecond(const Clip& clip, const BenchOptions& options, c
              pool.emplace_back([&] {
                std::vector<float> pixels(3 * side * side);
                for (size_t i = next++; i < refs.size(); i = next++) {
-                 Preprocess(*LoadImage(refs[i].path, {}), clip.config().preprocess, pixels.data());
+                 Preprocess(*LoadImage(refs[i].path, decode), clip.config().preprocess, pixels.data());
                }
              });
            }
@@ -158,7 +159,9 @@ Result<BenchResult> Bench(const Clip& clip, const BenchOptions& options, const R
   result.full_texts_per_s = TextsPerSecond(clip, context, text.context_length, options.seconds);
   result.peak_memory_mb = PeakMemoryMegabytes();
   if (!options.images.empty()) {
-    ASSIGN_OR_RETURN(result.decode_per_s, DecodesPerSecond(clip, options, runtime));
+    ASSIGN_OR_RETURN(result.decode_per_s, DecodesPerSecond(clip, options, {}, runtime));
+    const DecodeOptions fast = {.cover = clip.config().preprocess.size};
+    ASSIGN_OR_RETURN(result.fast_decode_per_s, DecodesPerSecond(clip, options, fast, runtime));
   }
 
   for (const kernels::MatmulPeak& peak : kernels::MeasureMatmulPeaks(context, options.seconds)) {

@@ -66,6 +66,7 @@ Result<BatchOptions> MakeBatchOptions(const PictureOptions& options, const ClipC
   BatchOptions batch{.threads = runtime.threads, .batch = options.batch};
   ASSIGN_OR_RETURN(batch.decode, MakeDecodeOptions(options));
   ASSIGN_OR_RETURN(batch.preprocess, MakePreprocessConfig(options, config.preprocess));
+  if (options.fast_decode) batch.decode.cover = batch.preprocess->size;
   return batch;
 }
 

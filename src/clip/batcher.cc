@@ -45,8 +45,8 @@ void Embed(const Clip& clip, const BatchOptions& options, Context& context, std:
     const Result<Image> image = ReadAndInspect(ref, options, result.index);
     result.status = image.status();
     if (!image.ok()) continue;
-    result.width = image->width;
-    result.height = image->height;
+    result.width = image->file_width > 0 ? image->file_width : image->width;
+    result.height = image->file_height > 0 ? image->file_height : image->height;
     Preprocess(*image, preprocess, pixels.data() + static_cast<size_t>(good) * picture);
     ++good;
   }

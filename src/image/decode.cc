@@ -114,7 +114,11 @@ Result<Image> DecodeImage(ByteSpan bytes, const DecodeOptions& options, const st
   try {
     Result<Image> image = decode({bytes, options, where});
     if (!image.ok() || !options.exif_rotate) return image;
-    return ApplyExifOrientation(*image);
+    Image turned = ApplyExifOrientation(*image);
+    const bool on_its_side = image->exif_orientation > 4;
+    turned.file_width = on_its_side ? image->file_height : image->file_width;
+    turned.file_height = on_its_side ? image->file_width : image->file_height;
+    return turned;
   } catch (const std::bad_alloc&) {
     return LimitExceeded(where, "not enough memory to decode the picture");
   }

@@ -35,6 +35,7 @@ struct Image {
   std::vector<uint8_t> palette_alpha;  // kP with transparent colours: 256 values
   std::optional<std::array<uint8_t, 3>> transparent_color;  // k1, kL, kRgb: the one that PNG's tRNS hides
   int exif_orientation = 1;                                 // 1 to 8; recorded, not applied
+  int file_width = 0, file_height = 0;  // of the file, where DecodeOptions::cover made the picture smaller; else 0
 };
 
 int ChannelsOf(PixelMode mode);  // bytes a pixel
@@ -43,6 +44,9 @@ struct DecodeOptions {
   double max_megapixels = 100;   // checked from the header, before anything is allocated
   bool allow_truncated = false;  // take what decodes of a cut-off picture, the rest as Pillow fills it
   bool exif_rotate = false;      // apply the orientation (the references do not)
+  /// JPEGs are decoded at the smallest of 1/8, 1/4 and 1/2 of their size at which no side is shorter than this, scaled
+  /// in the DCT domain: fast, and not what the reference sees. 0: as they are.
+  int cover = 0;
 };
 
 /// The first frame of a JPEG, PNG, WebP, GIF, TIFF, BMP, PNM, or (where libheif is built in) AVIF or HEIC picture; the

@@ -124,5 +124,23 @@ TEST(PixelsGolden, TorchResizesAndTransformers5) {
   EXPECT_GE(rows, 30u);
 }
 
+// Pillow's Image.draft: tools/golden/fast_decode.py.
+TEST(PixelsGolden, SmallerJpegsAreThoseOfPillow) {
+  std::ifstream file(std::string(DIPTYCH_SOURCE_DIR) + "/tests/golden/pixels/fast_decode.tsv");
+  std::string name, size, sum;
+  int rows = 0;
+  for (DecodeOptions options; file >> name >> options.cover >> size >> sum; ++rows) {
+    const Result<Image> image = LoadImage(std::string(DIPTYCH_SOURCE_DIR) + "/" + name, options);
+    ASSERT_TRUE(image.ok()) << image.status().ToString();
+    EXPECT_EQ(std::to_string(image->width) + "x" + std::to_string(image->height), size) << name << " " << options.cover;
+    EXPECT_EQ(Crc32(*image), sum) << name << " " << options.cover;
+    const Image whole = *LoadImage(std::string(DIPTYCH_SOURCE_DIR) + "/" + name, {});
+    const bool smaller = image->width != whole.width;
+    EXPECT_EQ(image->file_width, smaller ? whole.width : 0);
+    EXPECT_EQ(image->file_height, smaller ? whole.height : 0);
+  }
+  EXPECT_EQ(rows, 15);
+}
+
 }  // namespace
 }  // namespace diptych

@@ -31,6 +31,7 @@ void Decode(const std::string& bytes) {
     DecodeOptions options;
     options.max_megapixels = 1;
     options.allow_truncated = allow_truncated;
+    options.cover = allow_truncated ? 8 : 0;
     options.exif_rotate = true;
     const Result<Image> image = DecodeImage(Bytes(bytes), options, "p");
     if (!image.ok()) {

@@ -1,4 +1,6 @@
-// JPEG by libjpeg-turbo with its defaults, which are Pillow's: the ISLOW inverse DCT and fancy upsampling.
+// JPEG by libjpeg-turbo with its defaults, which are Pillow's: the ISLOW inverse DCT and fancy upsampling. Where it may
+// be made smaller, only by powers of two: for these libjpeg-turbo has vector code, for 5/8 and the like it has none.
+#include <algorithm>
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
@@ -47,6 +49,18 @@ class JpegReader {
     return jpeg_read_header(&info_, TRUE) == JPEG_HEADER_OK;
   }
 
+  /// Makes the picture smaller by 2, 4 or 8 as long as both sides still cover `cover` pixels; 0 leaves it as it is.
+  bool Shrink(int cover) {
+    if (setjmp(on_error_) != 0) return false;
+    info_.scale_num = 1;
+    for (unsigned int by = cover > 0 ? 8 : 1; by > 0; by /= 2) {
+      info_.scale_denom = by;
+      jpeg_calc_output_dimensions(&info_);
+      if (std::min(output_width(), output_height()) >= cover) break;
+    }
+    return true;
+  }
+
   /// Rows of `stride` bytes into out, as far as they decode: `rows_done`.
   bool ReadRows(uint8_t* out, size_t stride) {
     if (setjmp(on_error_) != 0) return false;
@@ -63,6 +77,8 @@ class JpegReader {
 
   int width() const { return static_cast<int>(info_.image_width); }
   int height() const { return static_cast<int>(info_.image_height); }
+  int output_width() const { return static_cast<int>(info_.output_width); }
+  int output_height() const { return static_cast<int>(info_.output_height); }
   int components() const { return info_.num_components; }
   bool is_cut_off() const { return is_cut_off_; }
   std::string message() const { return message_; }
@@ -138,7 +154,12 @@ Result<Image> DecodeJpeg(const DecodeRequest& request) {
                        "save it as grey, RGB or CMYK");
   }
   const PixelMode mode = components == 1 ? PixelMode::kL : components == 3 ? PixelMode::kRgb : PixelMode::kCmyk;
-  Image image = NewImage(mode, reader.width(), reader.height());
+  if (!reader.Shrink(request.options.cover)) return Damaged(request, "JPEG", reader.message());
+  Image image = NewImage(mode, reader.output_width(), reader.output_height());
+  if (image.width != reader.width() || image.height != reader.height()) {
+    image.file_width = reader.width();
+    image.file_height = reader.height();
+  }
   const bool is_read = reader.ReadRows(image.pixels.data(), static_cast<size_t>(image.width) * components);
   if (!request.options.allow_truncated) {
     if (reader.is_cut_off()) return CutOff(request);
