@@ -8,6 +8,7 @@
 
 #include "apps/array_file.h"
 #include "apps/index.h"
+#include "apps/open_store.h"
 #include "apps/texts.h"
 #include "core/npy.h"
 #include "core/parquet.h"
@@ -27,14 +28,17 @@ Result<StoreChange> Finish(const Store& store, int64_t changed, int threads) {
 
 }  // namespace
 
-Result<int64_t> MergeStores(Store& into, const Store& from) {
-  RETURN_IF_ERROR(into.CheckModel(from.identity()).Within(from.folder()));
+Result<int64_t> MergeStores(PictureStore& into, const Store& from) {
+  RETURN_IF_ERROR(CheckSameModel("the first store", into.identity(), from.identity()).Within(from.folder()));
+  const int64_t e = from.identity().e;
+  std::vector<float> embedding(static_cast<size_t>(e));
   std::unordered_set<std::string> known;
   RETURN_IF_ERROR(into.ForEach([&](const StoredPicture& picture) { return known.insert(picture.path), Status::Ok(); }));
   int64_t added = 0;
   RETURN_IF_ERROR(from.ForEach([&](const StoredPicture& picture) -> Status {
     if (known.contains(picture.path)) return Status::Ok();
-    into.AddHalves(picture, from.vectors().Row(picture.slot));
+    kernels::ToFloat(TensorView(from.vectors().Row(picture.slot).data(), DType::kF16, Shape{e}), embedding.data());
+    into.Add(picture, embedding);
     ++added;
     return into.pending() >= kCommitEvery ? into.Commit() : Status::Ok();
   }));
@@ -134,14 +138,15 @@ Result<StoreChange> CollectGarbage(const std::string& folder, int threads) {
 Result<StoreChange> MergeFolders(const std::string& folder, std::span<const std::string> others, int threads) {
   if (others.empty()) return InvalidArgument("merge", "names no store to take from", "store merge S FROM...");
   ASSIGN_OR_RETURN(const std::unique_ptr<Store> first, Store::Open(others[0]));
-  ASSIGN_OR_RETURN(const std::unique_ptr<Store> into, Store::OpenForWriting(folder, first->identity()));
+  ASSIGN_OR_RETURN(const OpenedStore into, OpenStoreForWriting(folder, first->identity()));
   int64_t added = 0;
   for (const std::string& other : others) {
     ASSIGN_OR_RETURN(const std::unique_ptr<Store> from, Store::Open(other));
-    ASSIGN_OR_RETURN(const int64_t some, MergeStores(*into, *from));
+    ASSIGN_OR_RETURN(const int64_t some, MergeStores(into.pictures(), *from));
     added += some;
   }
-  return Finish(*into, added, threads);
+  RETURN_IF_ERROR(RefreshSearch(into, threads));
+  return StoreChange{.changed = added, .pictures = into.pictures().count()};
 }
 
 Result<StoreChange> ImportArrays(const Clip& clip, const ImportRequest& request, int threads) {

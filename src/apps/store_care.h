@@ -14,8 +14,9 @@
 
 namespace diptych {
 
-/// Adds the pictures of `from` whose paths `into` does not have. Commits. Returns how many. Errors: another model's.
-Result<int64_t> MergeStores(Store& into, const Store& from);
+/// Adds the pictures of `from` whose paths `into` does not have: what failed can be called again. Commits. Returns how
+/// many. Errors: another model's.
+Result<int64_t> MergeStores(PictureStore& into, const Store& from);
 
 /// Writes clip-retrieval's folders: img_emb/img_emb_0.npy (float16, normalised), metadata/metadata_0.parquet with
 /// image_path, caption, width, height; and img_emb/img_emb_0.paths.txt, a line a row.

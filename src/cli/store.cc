@@ -13,6 +13,7 @@ namespace {
 constexpr CommandHelp kHelp = {"store", "Looks after a store: checks it, closes its gaps, merges, exports, imports.",
                                "diptych store verify photos.store\n"
                                "  diptych store merge all.store part0.store part1.store\n"
+                               "  diptych store merge postgres://host1,host2/pictures photos.store\n"
                                "  diptych store export photos.store folder/"};
 
 struct Flags {
