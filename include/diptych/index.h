@@ -12,7 +12,7 @@ namespace diptych {
 
 struct IndexOptions {
   std::string store;
-  std::string shard;  // "i/n": only the i-th of n parts of the inputs, i from 0
+  std::string shard;  // "i/n": only the i-th of n parts of the pictures, i from 0
   bool keep_missing = false;
   int commit_every = 1000;
 
@@ -23,7 +23,7 @@ struct IndexOptions {
                 .value = "S"},
           store);
     visit(Field{.name = "shard",
-                .help = "only this part of the pictures, i from 0; each part into a store of its own",
+                .help = "only this part of the pictures, i from 0; mpirun gives it too",
                 .value = "i/n"},
           shard);
     visit(Field{.name = "keep_missing", .help = "do not forget pictures that are gone from the folders"}, keep_missing);

@@ -54,14 +54,16 @@ Result<IndexSummary> Model::Index(const InputOptions& inputs, const IndexOptions
                            .fetch = MakeFetcher(inputs.allow_private),
                            .progress = &progress,
                            .skip = CollectorOf(summary.skipped)};
-  const IndexRequest request = {
-      .options = options, .inputs = inputs, .batch = impl_->before->batch, .watch = watch};
+  IndexRequest request = {.options = options, .inputs = inputs, .batch = impl_->before->batch, .watch = watch};
+  if (!options.shard.empty()) {
+    ASSIGN_OR_RETURN(request.part, ParseShard(options.shard));
+  }
   ASSIGN_OR_RETURN(const std::unique_ptr<PictureInputs> pictures, PictureInputs::Open(inputs, runtime.fetch));
-  ASSIGN_OR_RETURN(const OpenedStore store, OpenStoreForWriting(options.store, IdentityOf(*impl_->clip, impl_->name)));
-  ASSIGN_OR_RETURN(summary.counts, IndexPictures(*impl_->clip, *pictures, request, store.pictures(), runtime));
+  ASSIGN_OR_RETURN(const IndexSummary indexed, IndexInto(*impl_->clip, *pictures, request,
+                                                         IdentityOf(*impl_->clip, impl_->name), runtime));
   if (watch != nullptr && watch->stop) return Cancelled("index");
-  RETURN_IF_ERROR(RefreshSearch(store, runtime.threads));
-  summary.pictures = store.pictures().count();
+  summary.counts = indexed.counts;
+  summary.pictures = indexed.pictures;
   return summary;
 }
 

@@ -2,7 +2,6 @@
 
 #include <sys/stat.h>
 
-#include <charconv>
 #include <chrono>
 #include <filesystem>
 #include <mutex>
@@ -10,6 +9,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "apps/open_store.h"
 #include "image/fingerprint.h"
 
 namespace diptych {
@@ -64,7 +64,6 @@ class Indexer {
         meter_(runtime.progress, inputs.total()) {}
 
   Result<IndexCounts> Run(const Clip& clip) {
-    ASSIGN_OR_RETURN(shard_, ParseShard(request_.options.shard));
     RETURN_IF_ERROR(ReadKnown());
     FindRoots();
     BatchOptions batch = request_.batch;
@@ -117,7 +116,7 @@ class Indexer {
       if (roots_.contains(path)) {
         roots_.erase(path);  // it could not be read whole: nothing of it is forgotten
         ++next_index_;
-      } else if (!shard_.Has(path) || IsKnown(path, *ref)) {
+      } else if (!request_.part.Has(path) || IsKnown(path, *ref)) {
         meter_.Step();
         continue;
       }
@@ -166,7 +165,7 @@ class Indexer {
     const auto [begin, end] = by_size_.equal_range(times.bytes);
     for (auto it = begin; it != end; ++it) {
       Known& old = known_[it->second];
-      if (old.seen || !shard_.Has(it->second) || StatOf(it->second)) continue;
+      if (old.seen || !request_.part.Has(it->second) || StatOf(it->second)) continue;
       if (!content) content = ContentOf(ref);
       if (content != old.content) continue;
       store_.Rename(it->second, {.path = path, .bytes = times.bytes, .modified = times.modified});
@@ -215,7 +214,7 @@ class Indexer {
   void ForgetMissing() {
     if (request_.options.keep_missing) return;
     for (const auto& [path, known] : known_) {
-      if (known.seen || !shard_.Has(path) || !UnderRoot(path)) continue;
+      if (known.seen || !request_.part.Has(path) || !UnderRoot(path)) continue;
       store_.Remove(path);
       ++counts_.removed;
     }
@@ -233,7 +232,6 @@ class Indexer {
   const IndexRequest& request_;
   PictureStore& store_;
   const Runtime& runtime_;
-  ShardPart shard_;
   std::set<std::string> roots_;  // folders and archives whose whole content is seen in this run
 
   std::mutex mutex_;  // workers inspect while another one takes the next picture or a result
@@ -253,35 +251,19 @@ StoreIdentity IdentityOf(const Clip& clip, const std::string& name) {
   return {.model = ModelName(name), .fingerprint = clip.fingerprint(), .e = clip.embed_dim()};
 }
 
-std::string StoredPath(const std::string& path) {
-  if (IsAddress(path)) return path;
-  std::error_code error;
-  std::string normal = fs::absolute(path, error).lexically_normal().string();
-  if (error) return path;
-  while (normal.size() > 1 && normal.back() == '/') normal.pop_back();
-  return normal;
-}
-
-bool ShardPart::Has(const std::string& stored_path) const {
-  if (count == 1) return true;
-  return HashBytes({reinterpret_cast<const uint8_t*>(stored_path.data()), stored_path.size()}).low % count == index;
-}
-
-Result<ShardPart> ParseShard(const std::string& text) {
-  ShardPart part;
-  if (text.empty()) return part;
-  const char* end = text.data() + text.size();
-  const auto [slash, first] = std::from_chars(text.data(), end, part.index);
-  if (first == std::errc() && slash != end && *slash == '/') {
-    const auto [last, second] = std::from_chars(slash + 1, end, part.count);
-    if (second == std::errc() && last == end && part.index < part.count) return part;
-  }
-  return InvalidArgument("shard", "\"" + text + "\" is not i/n with i from 0 to n - 1");
-}
-
 Result<IndexCounts> IndexPictures(const Clip& clip, PictureInputs& inputs, const IndexRequest& request,
                                   PictureStore& store, const Runtime& runtime) {
   return Indexer(inputs, request, store, runtime).Run(clip);
+}
+
+Result<IndexSummary> IndexInto(const Clip& clip, PictureInputs& inputs, const IndexRequest& request,
+                               const StoreIdentity& identity, const Runtime& runtime) {
+  IndexSummary summary;
+  ASSIGN_OR_RETURN(const OpenedStore store, OpenStoreForWriting(request.options.store, identity));
+  ASSIGN_OR_RETURN(summary.counts, IndexPictures(clip, inputs, request, store.pictures(), runtime));
+  RETURN_IF_ERROR(RefreshSearch(store, runtime.threads));
+  summary.pictures = store.pictures().count();
+  return summary;
 }
 
 }  // namespace diptych

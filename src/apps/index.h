@@ -7,6 +7,7 @@
 
 #include "apps/inputs.h"
 #include "apps/runtime.h"
+#include "apps/shard.h"
 #include "diptych/index.h"
 #include "diptych/watch.h"
 #include "index/picture_store.h"
@@ -16,21 +17,11 @@ namespace diptych {
 /// Whose embeddings this model's are.
 StoreIdentity IdentityOf(const Clip& clip, const std::string& name);
 
-/// A picture's path as stores keep it: absolute, without "." and "..". Addresses stay as they are.
-std::string StoredPath(const std::string& path);
-
-/// One of n parts, by a hash of the path: every process picks its own without knowing of the others.
-struct ShardPart {
-  uint64_t index = 0, count = 1;
-  bool Has(const std::string& stored_path) const;
-};
-/// "i/n", 0 <= i < n; empty: everything.
-Result<ShardPart> ParseShard(const std::string& text);
-
 struct IndexRequest {
   IndexOptions options;
   InputOptions inputs;  // as they were opened: folders and archives among them are searched for what is gone
   BatchOptions batch;
+  ShardPart part;          // of the pictures; what is gone is forgotten of this part alone
   Watch* watch = nullptr;  // may be null; when it stops, what was embedded is committed and nothing forgotten
 };
 
@@ -39,6 +30,11 @@ struct IndexRequest {
 /// Commits every so many pictures and at the end; when it fails, what was committed stays.
 Result<IndexCounts> IndexPictures(const Clip& clip, PictureInputs& inputs, const IndexRequest& request,
                                   PictureStore& store, const Runtime& runtime);
+
+/// The same into the store that options.store names, a folder or servers, made where there is none; then what makes
+/// searching it fast is brought up to date. `skipped` stays empty: runtime.skip heard of those.
+Result<IndexSummary> IndexInto(const Clip& clip, PictureInputs& inputs, const IndexRequest& request,
+                               const StoreIdentity& identity, const Runtime& runtime);
 
 }  // namespace diptych
 

@@ -109,7 +109,21 @@ void PictureInputs::Add(const std::string& path, std::deque<Item>& items) {
   }
 }
 
+void PictureInputs::Restrict(const ShardPart& part) {
+  part_ = part;
+  if (!total_) return;
+  total_ = std::count_if(items_.begin(), items_.end(),
+                         [&part](const Item& item) { return part.Has(StoredPath(item.ref.name)); });
+}
+
 std::optional<PictureRef> PictureInputs::Next() {
+  while (true) {
+    std::optional<PictureRef> ref = NextOfAll();
+    if (!ref || part_.Has(StoredPath(ref->name))) return ref;
+  }
+}
+
+std::optional<PictureRef> PictureInputs::NextOfAll() {
   while (true) {
     if (archive_) {
       if (std::optional<PictureRef> ref = NextOfArchive()) return ref;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "apps/runtime.h"
+#include "apps/shard.h"
 #include "clip/batcher.h"
 #include "core/tar.h"
 #include "diptych/options.h"
@@ -27,6 +28,9 @@ class PictureInputs {
  public:
   /// Errors: no inputs at all, "-" twice, a malformed or too long range, an unreadable --files-from.
   static Result<std::unique_ptr<PictureInputs>> Open(const InputOptions& options, Fetcher fetch);
+
+  /// From now on only the pictures of one part.
+  void Restrict(const ShardPart& part);
 
   /// One thread at a time.
   std::optional<PictureRef> Next();
@@ -52,10 +56,12 @@ class PictureInputs {
   Status ExpandList(const std::string& path);
   bool ExpandGlob(const std::string& pattern);
   void Add(const std::string& path, std::deque<Item>& items);
+  std::optional<PictureRef> NextOfAll();
   std::optional<PictureRef> OpenArchive(const std::string& path);
   std::optional<PictureRef> NextOfArchive();
 
   Fetcher fetch_;
+  ShardPart part_;
   std::deque<Item> items_;
   std::optional<Archive> archive_;  // being walked
   bool list_seen_ = false;

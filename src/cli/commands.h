@@ -26,6 +26,7 @@ int RunPull(const Arguments& arguments);
 int RunBench(const Arguments& arguments);
 int RunTrain(const Arguments& arguments);
 int RunIndex(const Arguments& arguments);
+int RunWatch(const Arguments& arguments);
 int RunSearch(const Arguments& arguments);
 int RunDedup(const Arguments& arguments);
 int RunStore(const Arguments& arguments);

@@ -74,17 +74,25 @@ Result<int> EmbedTexts(const Flags& flags, const std::string& format) {
 }
 
 Result<int> EmbedPictures(const Flags& flags, const std::string& format) {
+  ASSIGN_OR_RETURN(const ShardPart part, ParseShard(flags.embed.shard));
   ASSIGN_OR_RETURN(PictureSession session, StartPictures(kHelp.name, flags.pictures));
+  session.inputs->Restrict(part);
   session.batch.normalize = !flags.embed.no_normalize;
-  ASSIGN_OR_RETURN(const RunCounts counts, Deliver(*session.clip, flags.embed.out, Printer(format, "path"),
+  ASSIGN_OR_RETURN(const RunCounts counts, Deliver(*session.clip, part.Output(flags.embed.out), Printer(format, "path"),
                                                    RowNames::kPaths, [&](const EmbeddingRowSink& sink) {
                                                      return EmbedPictureRows(*session.clip, *session.inputs,
                                                                              session.batch, session.runtime, sink);
                                                    }));
+  if (part.count > 1 && counts.done + counts.skipped == 0) {  // others have work
+    return FinishOutput(kHelp.name, Status::Ok());
+  }
   return session.run->Finish(counts);
 }
 
 Result<int> Embed(const Flags& flags, const std::string& format) {
+  if (!flags.embed.shard.empty() && !flags.text.texts_file.empty()) {
+    return InvalidArgument("shard", "takes a part of pictures, not of texts");
+  }
   const bool texts = !flags.text.texts.empty() || !flags.text.texts_file.empty();
   const bool pictures = !flags.pictures.input.inputs.empty() || !flags.pictures.input.files_from.empty();
   if (texts && pictures) {

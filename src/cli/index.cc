@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include "apps/open_store.h"
+#include "cli/index_flags.h"
 #include "cli/progress_view.h"
 #include "cli/run_command.h"
-#include "cli/session.h"
+#include "index/remote.h"
 
 namespace diptych::cli {
 namespace {
@@ -14,18 +14,27 @@ constexpr CommandHelp kHelp = {"index", "Keeps a store of embeddings up to date 
                                "diptych index photos/ --store photos.store\n"
                                "  diptych search \"a red car\" --store photos.store"};
 
-struct Flags {
-  IndexOptions index;
-  PictureFlags pictures;
+Result<int> Index(const IndexFlags& flags, const std::string& format) {
+  ASSIGN_OR_RETURN(const ShardPart part, ParseShard(flags.index.shard));
+  ASSIGN_OR_RETURN(PictureSession session, StartPictures(kHelp.name, flags.pictures));
+  IndexRequest request = {flags.index, flags.pictures.input, session.batch, part};
+  // Parts of a job write to the same servers, but a folder has one writer.
+  if (!IsRemoteAddress(flags.index.store)) request.options.store = part.Output(flags.index.store);
+  ASSIGN_OR_RETURN(const IndexSummary summary,
+                   IndexInto(*session.clip, *session.inputs, request,
+                             IdentityOf(*session.clip, flags.pictures.model.model), session.runtime));
+  PrintIndexCounts(summary, format);
+  const IndexCounts& counts = summary.counts;
+  const int64_t done = counts.added + counts.changed + counts.renamed + counts.unchanged + counts.removed;
+  if (part.count > 1 && done + counts.skipped == 0) return FinishOutput(kHelp.name, Status::Ok());  // others have work
+  return session.run->Finish({.done = done, .skipped = counts.skipped});
+}
 
-  template <class V>
-  void Visit(V&& visit) {
-    index.Visit(visit);
-    pictures.Visit(visit);
-  }
-};
+}  // namespace
 
-void PrintCounts(const IndexCounts& counts, int64_t stored, const std::string& format) {
+void PrintIndexCounts(const IndexSummary& summary, const std::string& format) {
+  const IndexCounts& counts = summary.counts;
+  const int64_t stored = summary.pictures;
   if (format == "json") {
     Print(fmt::format(
         "{{\"added\":{},\"changed\":{},\"renamed\":{},\"unchanged\":{},\"removed\":{},\"skipped\":{},"
@@ -42,24 +51,8 @@ void PrintCounts(const IndexCounts& counts, int64_t stored, const std::string& f
   }
 }
 
-Result<int> Index(const Flags& flags, const std::string& format) {
-  RETURN_IF_ERROR(ParseShard(flags.index.shard).status());
-  ASSIGN_OR_RETURN(PictureSession session, StartPictures(kHelp.name, flags.pictures));
-  const StoreIdentity identity = IdentityOf(*session.clip, flags.pictures.model.model);
-  const IndexRequest request = {flags.index, flags.pictures.input, session.batch};
-  ASSIGN_OR_RETURN(const OpenedStore store, OpenStoreForWriting(flags.index.store, identity));
-  ASSIGN_OR_RETURN(const IndexCounts counts,
-                   IndexPictures(*session.clip, *session.inputs, request, store.pictures(), session.runtime));
-  RETURN_IF_ERROR(RefreshSearch(store, session.runtime.threads));
-  PrintCounts(counts, store.pictures().count(), format);
-  const int64_t done = counts.added + counts.changed + counts.renamed + counts.unchanged + counts.removed;
-  return session.run->Finish({.done = done, .skipped = counts.skipped});
-}
-
-}  // namespace
-
 int RunIndex(const Arguments& arguments) {
-  return RunCommand<Flags>(kHelp, arguments, Index);
+  return RunCommand<IndexFlags>(kHelp, arguments, Index);
 }
 
 }  // namespace diptych::cli

@@ -19,6 +19,7 @@ constexpr Command kCommands[] = {
     {"embed", "pictures or texts to vectors", RunEmbed},
     {"similarity", "compare pictures with pictures and texts", RunSimilarity},
     {"index", "keep a store of embeddings up to date with folders", RunIndex},
+    {"watch", "keep it up to date while it runs", RunWatch},
     {"search", "find pictures of a store by words or pictures", RunSearch},
     {"dedup", "find pictures that are there twice", RunDedup},
     {"store", "check, merge, export and import stores", RunStore},

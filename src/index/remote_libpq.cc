@@ -108,8 +108,7 @@ class Shard {
   const std::string& name() const { return db_.name(); }
 
   Status MakeTables(const StoreIdentity& identity) {
-    RETURN_IF_ERROR(db_.Run("SELECT pg_advisory_lock(6841)"));  // two parts of a job may come at once
-    const auto make = [&]() -> Status {
+    return Alone([&]() -> Status {
       RETURN_IF_ERROR(db_.Run("CREATE EXTENSION IF NOT EXISTS vector"));
       RETURN_IF_ERROR(db_.Run("CREATE TABLE IF NOT EXISTS diptych_facts(key text PRIMARY KEY, value text NOT NULL)"));
       RETURN_IF_ERROR(db_.Run(std::string("CREATE TABLE IF NOT EXISTS diptych_pictures") + kTable +
@@ -118,10 +117,7 @@ class Shard {
       return db_.Run(
           "INSERT INTO diptych_facts VALUES('model', $1), ('fingerprint', $2), ('e', $3) ON CONFLICT DO NOTHING",
           facts);
-    };
-    const Status made = make();
-    const Status unlocked = db_.Run("SELECT pg_advisory_unlock(6841)");
-    return made.ok() ? unlocked : made;
+    });
   }
 
   Result<StoreIdentity> Identity() {
@@ -210,10 +206,21 @@ class Shard {
     ASSIGN_OR_RETURN(const int64_t count, Count());
     if (count < kWorthIndexing) return Status::Ok();
     RETURN_IF_ERROR(db_.Run("SET maintenance_work_mem = '512MB'"));
-    return db_.Run("CREATE INDEX IF NOT EXISTS diptych_hnsw ON diptych_pictures USING hnsw (embedding halfvec_ip_ops)");
+    return Alone([this] {
+      return db_.Run(
+          "CREATE INDEX IF NOT EXISTS diptych_hnsw ON diptych_pictures USING hnsw (embedding halfvec_ip_ops)");
+    });
   }
 
  private:
+  // Two parts of a job may come at once.
+  Status Alone(const std::function<Status()>& work) {
+    RETURN_IF_ERROR(db_.Run("SELECT pg_advisory_lock(6841)"));
+    const Status done = work();
+    const Status unlocked = db_.Run("SELECT pg_advisory_unlock(6841)");
+    return done.ok() ? unlocked : done;
+  }
+
   Status ApplyWithin(const std::vector<std::string>& removed, const std::vector<const Change*>& renamed,
                      const std::vector<const Change*>& added) {
     if (!removed.empty()) {

@@ -18,7 +18,7 @@ namespace {
 
 constexpr const char* kLoadHidden[] = {"model"};
 constexpr const char* kClassifyHidden[] = {"label", "labels"};
-constexpr const char* kEmbedHidden[] = {"out"};
+constexpr const char* kEmbedHidden[] = {"out", "shard"};
 
 const std::string& PicturesType() {
   static const std::string type =

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import random
+import resource
 import shutil
 import signal
 import struct
@@ -143,6 +144,29 @@ class Index(Case):
         run("store", "verify", self.store)
         self.assertEqual(len(self.stored()), 60)
 
+    def test_a_full_disk(self):
+        self.index()
+        copies = self.tmp / "copies"
+        copies.mkdir()
+        for i in range(12):
+            shutil.copy(PICTURES / "rgb.jpg", copies / f"{i}.jpg")
+        limit = max(file.stat().st_size for file in self.store.iterdir()) + 5000
+
+        def nearly_full():  # no file may grow beyond it; without its signal, as on a disk that is full
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+        command = [str(PROGRAM), "index", copies, "--store", self.store, "--commit-every", "4", "--threads", "1"]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment(), restore_signals=False,
+                              preexec_fn=nearly_full, timeout=100)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn(str(self.store), done.stderr)
+        self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+        run("store", "verify", self.store)
+        self.assertTrue(set(f"photos/{name}" for name in NAMES) <= set(self.stored()))
+        self.assertEqual(self.index(copies)["pictures"], 15)
+        self.assertEqual(len(self.stored()), 15)
+
     def test_two_writers(self):
         self.index()
         import fcntl
@@ -161,6 +185,80 @@ class Index(Case):
         self.fails("search", "--image", self.tmp / "none.jpg", "--store", self.store, code=1, contains="none.jpg")
         (self.store / "vectors-0.bin").write_bytes(b"")
         self.fails("search", "a", "--store", self.store, code=1, contains="vectors-0.bin")
+
+
+class Parts(Case):
+    def lines(self, folder):
+        return sorted(line for file in folder.glob("*.paths.txt") for line in file.read_text().splitlines())
+
+    def test_embed_in_parts(self):
+        whole, parts = self.tmp / "whole", self.tmp / "parts"
+        whole.mkdir(), parts.mkdir()
+        run("embed", PICTURES, "--out", whole / "all.npy", code=0)
+        for i in range(3):
+            run("embed", PICTURES, "--out", parts / f"{i}.npy", "--shard", f"{i}/3")
+        self.assertEqual(self.lines(parts), self.lines(whole))
+        self.assertGreater(min(len(f.read_text().splitlines()) for f in parts.glob("*.paths.txt")), 3)
+        again = (parts / "1.npy").read_bytes()
+        (parts / "1.npy").unlink()  # a part that was lost is made anew by itself
+        run("embed", PICTURES, "--out", parts / "1.npy", "--shard", "1/3")
+        self.assertEqual((parts / "1.npy").read_bytes(), again)
+        self.fails("embed", PICTURES, "--shard", "3/3", code=2, contains="i/n")
+
+    @unittest.skipUnless(shutil.which("mpirun"), "needs Open MPI")
+    def test_mpirun(self):
+        settings = environment() | {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+
+        def job(*arguments):
+            done = subprocess.run(["mpirun", "-n", "2", "--oversubscribe", PROGRAM, *arguments, "--threads", "1"],
+                                  capture_output=True, text=True, env=settings, timeout=200)
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+        parts = self.tmp / "parts"
+        parts.mkdir()
+        job("embed", PICTURES, "--out", parts / "a.npy")
+        self.assertEqual(sorted(f.name for f in parts.glob("*.npy")), ["a-0-of-2.npy", "a-1-of-2.npy"])
+        run("embed", PICTURES, "--out", self.tmp / "whole.npy")
+        self.assertEqual(self.lines(parts), self.lines(self.tmp))
+        job("index", PICTURES, "--store", self.tmp / "a.store")
+        job("index", PICTURES, "--store", self.tmp / "a.store")  # again: nothing to do
+        made = [self.tmp / f"a-{i}-of-2.store" for i in range(2)]
+        run("store", "merge", self.tmp / "all.store", *made)
+        self.assertEqual(rows("store", "info", self.tmp / "all.store")[0]["pictures"], len(self.lines(parts)))
+
+
+class Watch(Case):
+    def test_follows_a_folder(self):
+        process = subprocess.Popen([str(PROGRAM), "watch", self.photos, "--store", self.store, "--format", "json"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+        try:
+            told = lambda: json.loads(process.stdout.readline())
+            self.assertEqual(told()["added"], 3)
+            shutil.copy(PICTURES / "rgb.jpg", self.photos / "new.jpg")
+            self.assertEqual(told()["added"], 1)
+            run("store", "verify", self.store)  # the store is free meanwhile
+            run("store", "gc", self.store)
+            (self.photos / "sub").mkdir()
+            (self.photos / "new.jpg").rename(self.photos / "sub/moved.jpg")
+            self.assertEqual(told()["renamed"], 1)
+            (self.photos / "broken.jpg").write_bytes(b"no picture")
+            shutil.rmtree(self.photos / "sub")
+            self.assertEqual(told()["removed"], 1)
+            shutil.copy(EXAMPLES / "coffee.jpg", self.photos / "cup.jpg")
+            self.assertEqual(told()["pictures"], 4)
+            process.send_signal(signal.SIGTERM)
+            out, errors = process.communicate(timeout=60)
+            self.assertEqual((process.returncode, out), (0, ""), errors)
+            self.assertEqual(errors.count("broken.jpg"), 1, errors)  # told of once, though met in each round
+        finally:
+            process.kill()
+            process.communicate()
+        self.assertEqual(self.stored(), ["photos/cat.png", "photos/coffee.jpg", "photos/cup.jpg", "photos/rocket.jpg"])
+
+    def test_bad_input(self):
+        self.fails("watch", self.photos / "cat.png", "--store", self.store, code=2, contains="is not a folder")
+        self.fails("watch", self.photos, code=2, contains="--store")
+        self.fails("watch", "--store", self.store, code=2, contains="none was named")
 
 
 class Search(Case):
