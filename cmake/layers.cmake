@@ -71,9 +71,6 @@ set(externals_core ${CMAKE_DL_LIBS})
 set(externals_kernels DNNL::dnnl OpenMP::OpenMP_CXX PkgConfig::HWY)
 set(externals_hub CURL::libcurl)
 set(externals_image JPEG::JPEG TIFF::TIFF GIF::GIF PkgConfig::SPNG PkgConfig::WEBP)
-if(HEIF_FOUND)
-  list(APPEND externals_image PkgConfig::HEIF)
-endif()
 set(externals_index PkgConfig::SQLITE OpenMP::OpenMP_CXX)  # kernels/parallel.h
 if(PQ_FOUND)
   list(APPEND externals_index PkgConfig::PQ)
@@ -84,6 +81,9 @@ foreach(library IN LISTS DIPTYCH_LIBRARIES)
   string(REPLACE "diptych_" "externals_" externals ${library})
   target_link_libraries(${library} PRIVATE ${${externals}})
 endforeach()
+if(HEIF_FOUND)  # its headers alone: heif_libheif.cc loads it where there is a picture for it
+  target_include_directories(diptych_image SYSTEM PRIVATE ${HEIF_INCLUDE_DIRS})
+endif()
 
 # What runs several processes of a training job. The program loads it where mpirun started it, and only there: Open MPI
 # is dozens of libraries.
