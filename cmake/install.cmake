@@ -1,5 +1,6 @@
-# What `cmake --install` lays down: the program, the shared library, headers, package files, the starter model, and
-# oneDNN beside them where it is not the system's. The folders are fixed: the program finds its models by ../share.
+# What `cmake --install` lays down: the program, the shared and the static library, headers, package files, the starter
+# model, and oneDNN beside them where it is not the system's. The folders are fixed: the program finds its models by
+# ../share.
 include(CMakePackageConfigHelpers)
 
 set(onednn_is_bundled FALSE)
@@ -21,7 +22,12 @@ if(TARGET diptych_cli)
   install(TARGETS diptych_cli RUNTIME DESTINATION bin)
 endif()
 if(TARGET diptych_shared)
-  install(TARGETS diptych_shared EXPORT diptych LIBRARY DESTINATION lib)
+  if(onednn_is_bundled)
+    target_link_libraries(diptych_static INTERFACE $<INSTALL_INTERFACE:$<INSTALL_PREFIX>/lib/libdnnl.so.3>)
+  else()
+    target_link_libraries(diptych_static INTERFACE $<INSTALL_INTERFACE:dnnl>)
+  endif()
+  install(TARGETS diptych_shared diptych_static EXPORT diptych LIBRARY DESTINATION lib ARCHIVE DESTINATION lib)
   install(EXPORT diptych FILE diptychConfig.cmake NAMESPACE diptych:: DESTINATION lib/cmake/diptych)
   write_basic_package_version_file(${PROJECT_BINARY_DIR}/diptychConfigVersion.cmake COMPATIBILITY SameMajorVersion)
   install(FILES ${PROJECT_BINARY_DIR}/diptychConfigVersion.cmake DESTINATION lib/cmake/diptych)

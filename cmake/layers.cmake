@@ -105,6 +105,19 @@ if(TARGET diptych_api)
   target_include_directories(diptych_shared INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
                                                       $<INSTALL_INTERFACE:include>)
   target_compile_features(diptych_shared INTERFACE cxx_std_20)
+
+  # The same as an archive of everything, for programs that are handed on as one file. What it stands on is linked by
+  # the program: shared libraries of the system, by name, and oneDNN (cmake/install.cmake).
+  add_library(diptych_static STATIC)
+  foreach(library IN LISTS DIPTYCH_LIBRARIES)
+    target_sources(diptych_static PRIVATE $<TARGET_OBJECTS:${library}>)
+  endforeach()
+  set_target_properties(diptych_static PROPERTIES OUTPUT_NAME diptych EXPORT_NAME static LINKER_LANGUAGE CXX)
+  target_include_directories(diptych_static INTERFACE $<INSTALL_INTERFACE:include>)
+  target_compile_features(diptych_static INTERFACE cxx_std_20)
+  set(static_names ${HWY_LIBRARIES} ${SPNG_LIBRARIES} ${WEBP_LIBRARIES} ${SQLITE_LIBRARIES} ${UTF8PROC_LIBRARIES}
+                   ${PQ_LIBRARIES} jpeg tiff gif curl fmt gomp pthread ${CMAKE_DL_LIBS})
+  target_link_libraries(diptych_static INTERFACE "$<INSTALL_INTERFACE:${static_names}>")
 endif()
 
 file(GLOB cli_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/cli/*.cc)

@@ -15,7 +15,8 @@ cmake -G Ninja -S "$source/tests/install" -B "$scratch/user" \
   -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_CXX_COMPILER="$compiler"
 cmake --build "$scratch/user"
 
-for program in "$prefix/bin/diptych" "$prefix/lib/libdiptych.so" "$scratch/user/classify"; do
+for program in "$prefix/bin/diptych" "$prefix/lib/libdiptych.so" "$scratch/user/classify" \
+  "$scratch/user/classify_static"; do
   needs=$(env -i ldd "$program")
   if grep -F -e 'not found' -e "$build" -e "$source" <<<"$needs"; then fail "$program does not stand alone"; fi
 done
@@ -64,6 +65,15 @@ if command -v python3 >/dev/null; then
 fi
 
 first_line() { awk 'NR == 1'; }
+if command -v go >/dev/null && "$(command -v go)" env CGO_ENABLED | grep -q 1; then
+  (cd "$scratch" && env GO111MODULE=off GOFLAGS= GOTOOLCHAIN=local GOCACHE="$scratch/go" \
+    CGO_LDFLAGS="-Wl,-rpath,$prefix/lib" go build -o from_go "$source/examples/classify.go")
+  [[ $(env -i ./from_go cat.png | first_line) == cat\ 0.* ]] || fail "the program in Go sees no cat"
+fi
 [[ $(env -i user/classify cat.png | first_line) == cat\ 0.* ]] || fail "the program of the library's user sees no cat"
+if ldd user/classify_static | grep -F libdiptych; then fail "the static library was not linked"; fi
+# The library looks for its starter beside itself, which is now this program.
+best=$(env -i DIPTYCH_MODEL="$prefix/share/diptych/models/starter" user/classify_static cat.png | first_line)
+[[ $best == cat\ 0.* ]] || fail "the program with the static library inside sees no cat"
 best=$(env -i "$prefix/bin/diptych" classify cat.png --labels cat,dog,bird,car --format json --top 1)
 [[ $best == *'"cat"'* ]] || fail "the installed program sees no cat: $best"

@@ -26,7 +26,7 @@ for file in "$packages"/diptych/_diptych*.so "$packages"/diptych/lib/*.so*; do
   fi
 done
 megabytes=$(du -sm "$packages/diptych" | cut -f1)
-[ "$megabytes" -le 160 ] || fail "the package takes $megabytes MB"
+[ "$megabytes" -le 130 ] || fail "the package takes $megabytes MB"
 
 cp "$source/examples/cat.png" "$scratch/"
 cd "$scratch"

@@ -64,27 +64,27 @@ def keep_licence(file, folder):
             return
 
 
+def patch(patchelf, file, names, *changes):
+    """All in one go: each run of patchelf leaves what it moved behind, from 2 MB to 2 MB in oneDNN's case."""
+    needed = run(patchelf, '--print-needed', str(file)).split()
+    replaced = [word for name in needed if name in names for word in ('--replace-needed', name, names[name])]
+    run(patchelf, *changes, *replaced, str(file))
+
+
 def bundle(extension, folder):
     patchelf, strip = tool('patchelf'), tool('strip')
     libraries = closure(extension)
     folder.mkdir(parents=True, exist_ok=True)
     names = {soname: hashed_name(soname, file) for soname, file in libraries.items()}
-    copies = []
     for soname, file in sorted(libraries.items()):
         copy = folder / names[soname]
         shutil.copy(file, copy)
         copy.chmod(0o755)
         run(strip, '--strip-unneeded', str(copy))
-        run(patchelf, '--set-soname', names[soname], '--set-rpath', '$ORIGIN', str(copy))
+        patch(patchelf, copy, names, '--set-soname', names[soname], '--set-rpath', '$ORIGIN')
         keep_licence(file, folder / 'licenses')
-        copies.append(copy)
     run(strip, '--strip-unneeded', str(extension))
-    run(patchelf, '--set-rpath', '$ORIGIN/' + os.path.relpath(folder, extension.parent), str(extension))
-    for file in [extension, *copies]:
-        needed = run(patchelf, '--print-needed', str(file)).split()
-        changes = [word for name in needed if name in names for word in ('--replace-needed', name, names[name])]
-        if changes:
-            run(patchelf, *changes, str(file))
+    patch(patchelf, extension, names, '--set-rpath', '$ORIGIN/' + os.path.relpath(folder, extension.parent))
 
 
 if __name__ == '__main__':

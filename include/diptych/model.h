@@ -104,6 +104,8 @@ class DIPTYCH_EXPORT Model {
   float logit_scale() const;  // exp() already taken
   float logit_bias() const;   // 0 where the model has none
   int threads() const;
+  /// What it computes in: "fp32", "bf16" or "int8", also where ModelOptions left the choice to "auto".
+  const char* precision() const;
   /// What one picture costs the image tower, nominal, in 10^9 floating-point operations. Makes the tower ready.
   double image_gflop() const;
   ModelInfo Info() const;

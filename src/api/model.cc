@@ -243,6 +243,10 @@ int Model::threads() const {
   return impl_->runtime.threads;
 }
 
+const char* Model::precision() const {
+  return NameOf(impl_->clip->precision());
+}
+
 double Model::image_gflop() const {
   return 1e-9 * impl_->clip->image_plan().info().flops;
 }

@@ -163,7 +163,7 @@ nb::object Classify(PyModel& self, nb::handle given, nb::handle labels, nb::kwar
 
 std::string Repr(const PyModel& self) {
   const ProcessorInfo& info = self.model.processor().info();
-  return "<Model " + info.model + ": " + self.model.Info().family + ", " + self.precision + ", " +
+  return "<Model " + info.model + ": " + self.model.Info().family + ", " + self.model.precision() + ", " +
          std::to_string(info.image_size) + " pixels, E = " + std::to_string(self.model.embed_dim()) + ", " +
          std::to_string(self.model.threads()) + " threads>";
 }
@@ -174,9 +174,7 @@ void Load(PyModel* self, nb::handle name, nb::kwargs keywords) {
   ReadKeywords("load", keywords, kLoadHidden, options, pictures);
   options.model = PathText(name, "model");
   Model model = Run([=](Watch&) { return Model::Load(options, pictures); }, {});
-  std::string precision = options.precision;
-  if (precision == "auto") precision = model.Info().facts.back().value;  // what was chosen, and why, is its last fact
-  new (self) PyModel(std::move(model), std::move(precision));
+  new (self) PyModel(std::move(model));
 }
 
 void BindCalls(nb::class_<PyModel>& model) {
@@ -270,7 +268,8 @@ void BindModel(nb::module_& m) {
       .def_prop_ro("image_size", [](const PyModel& self) { return self.model.processor().info().image_size; }, "S")
       .def_prop_ro("context_length", [](const PyModel& self) { return self.model.processor().info().context_length; })
       .def_prop_ro("threads", [](const PyModel& self) { return self.model.threads(); })
-      .def_prop_ro("precision", [](const PyModel& self) { return self.precision; })
+      .def_prop_ro("precision", [](const PyModel& self) { return self.model.precision(); },
+                   "what it computes in, also where load() was told \"auto\"")
       .def_prop_ro("logit_scale", [](const PyModel& self) { return self.model.logit_scale(); })
       .def_prop_ro("logit_bias", [](const PyModel& self) { return self.model.logit_bias(); })
       .def("__repr__", &Repr);

@@ -5,7 +5,7 @@
 #include <nanobind/nanobind.h>
 
 #include <atomic>
-#include <string>
+#include <utility>
 
 #include "diptych/model.h"
 
@@ -16,10 +16,9 @@ namespace nb = nanobind;
 /// `warm`: a picture has been through the image tower, so that its cost is known and nothing is left to be prepared.
 struct PyModel {
   Model model;
-  std::string precision;
   std::atomic<bool> warm{false};
 
-  PyModel(Model loaded, std::string of) : model(std::move(loaded)), precision(std::move(of)) {}
+  explicit PyModel(Model loaded) : model(std::move(loaded)) {}
 };
 
 /// An answer, and the picture that it is about, to be drawn beside it.

@@ -1,6 +1,7 @@
 """Bad input: an exception that says what was given and what is wanted, and no memory that stays behind."""
 
 import gc
+import os
 import pathlib
 
 import numpy as np
@@ -83,23 +84,27 @@ def resident_kb():
 
 
 def test_no_error_leaves_memory_behind(starter, cat, tmp_path):
-    """The cheap errors many times, those that read files or load models fewer."""
-    calls = bad_calls(starter, cat, tmp_path)
-    slow = {"no-such-model", "truncated.png", "truncated", "closed", "{}"}
+    """Each error 100 times, or as often as DIPTYCH_LEAK_RUNS says (10,000 before a release). Those that read files or
+    load models come a hundredth as often in the short run alone. What is left is of the allocator, not of a call."""
+    times = int(os.environ.get("DIPTYCH_LEAK_RUNS", "100"))
+    slow = {"no-such-model", "truncated.png", "truncated", "closed", "{}"} if times <= 100 else set()
 
-    def run(times):
-        for exception, part, call in calls:
-            for _ in range(max(1, times // 100) if part in slow else times):
-                try:
-                    call()
-                except exception:
-                    pass
+    def run(call, exception, times):
+        for _ in range(times):
+            try:
+                call()
+            except exception:
+                pass
         gc.collect()
 
-    run(100)  # allocators and their arenas for threads reach their sizes
-    before = resident_kb()
-    run(100)
-    assert resident_kb() - before < 8000
+    grown = {}
+    for exception, part, call in bad_calls(starter, cat, tmp_path):
+        often = max(1, times // 100) if part in slow else times
+        run(call, exception, min(often, 200))  # allocators and their arenas for threads reach their sizes
+        before = resident_kb()
+        run(call, exception, often)
+        grown[part] = max(grown.get(part, 0), resident_kb() - before)
+    assert sum(grown.values()) < 8000, sorted(grown.items(), key=lambda item: -item[1])[:5]
 
 
 def test_a_model_that_is_freed_while_it_computes(cat):

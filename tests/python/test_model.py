@@ -34,6 +34,13 @@ def test_many_pictures_and_labels_made_once(starter, photos):
     assert [r.picture for r in results] == photos
 
 
+def test_precision_is_what_is_in_use(starter, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # what "auto" remembers
+    chosen = diptych.load("starter", precision="auto").precision
+    assert starter.precision == "fp32" and chosen in ("fp32", "bf16", "int8")
+    assert diptych.load("starter", precision="bf16").precision == "bf16"
+
+
 def test_saved_labels(starter, cat, tmp_path):
     starter.labels(LABELS, save_classifier=tmp_path / "labels.safetensors")
     assert starter.classify(cat, classifier=tmp_path / "labels.safetensors").label == "cat"
