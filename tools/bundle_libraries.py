@@ -65,7 +65,7 @@ def keep_licence(file, folder):
 
 
 def patch(patchelf, file, names, *changes):
-    """All in one go: each run of patchelf leaves what it moved behind, from 2 MB to 2 MB in oneDNN's case."""
+    """All in one go: each run of patchelf leaves what it moved behind."""
     needed = run(patchelf, '--print-needed', str(file)).split()
     replaced = [word for name in needed if name in names for word in ('--replace-needed', name, names[name])]
     run(patchelf, *changes, *replaced, str(file))
