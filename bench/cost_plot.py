@@ -74,7 +74,8 @@ class Panel:
             path = " ".join(f"{'ML'[i > 0]}{at(*p)[0]:.1f} {at(*p)[1]:.1f}" for i, p in enumerate(line))
             out.append(f'<path d="{path}" fill="none" stroke="{color}" stroke-width="2"/>')
             out += [f'<circle cx="{at(*p)[0]:.1f}" cy="{at(*p)[1]:.1f}" r="3" fill="{color}"/>' for p in line]
-            out.append(f'<text x="{x0 + self.LEFT + 6}" y="{self.TOP + 12 + 15 * row}" fill="{color}">{name}</text>')
+            place_y = self.TOP + (12 if self.log_y else h - 10 - 15 * row)
+            out.append(f'<text x="{x0 + self.LEFT + 8}" y="{place_y}" style="fill:{color}">{name}</text>')
         out.append(f'<text x="{x0 + self.LEFT + w / 2}" y="{self.HEIGHT - 6}" class="m">{self.unit}</text>')
         return "\n".join(out)
 
@@ -85,7 +86,8 @@ def draw(panels):
              ".a{fill:none;stroke:#999}")
     body = "\n".join(panel.svg(i * Panel.WIDTH) for i, panel in enumerate(panels))
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {Panel.HEIGHT}" width="{width}" '
-            f'height="{Panel.HEIGHT}"><style>{style}</style><rect width="100%" height="100%" fill="#fff"/>\n{body}\n</svg>\n')
+            f'height="{Panel.HEIGHT}"><style>{style}</style><rect width="100%" height="100%" fill="#fff"/>\n'
+            f'{body}\n</svg>\n')
 
 
 def main():
