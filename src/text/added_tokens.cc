@@ -1,6 +1,7 @@
 #include "text/added_tokens.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "text/unicode.h"
 
@@ -48,16 +49,31 @@ size_t SkipSpace(std::string_view text, size_t begin) {
 AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
   std::erase_if(tokens_, [](const AddedToken& token) { return token.content.empty(); });
   std::stable_sort(tokens_.begin(), tokens_.end(),
-                   [](const AddedToken& a, const AddedToken& b) { return a.content.size() > b.content.size(); });
-  for (const AddedToken& token : tokens_) starts_[static_cast<unsigned char>(token.content[0])] = true;
+                   [](const AddedToken& a, const AddedToken& b) { return a.content < b.content; });
+  const auto repeated = std::unique(tokens_.begin(), tokens_.end(), [](const AddedToken& a, const AddedToken& b) {
+    return a.content == b.content;
+  });
+  tokens_.erase(repeated, tokens_.end());
+  for (const AddedToken& token : tokens_) ++starts_[static_cast<unsigned char>(token.content[0]) + 1];
+  std::partial_sum(starts_.begin(), starts_.end(), starts_.begin());
 }
 
+// Tokens that share their first n bytes are neighbours, and one that ends there is the first of them: each byte of the
+// text leaves a smaller range, so that a vocabulary of added tokens costs no more than a few.
 const AddedToken* AddedTokens::Find(std::string_view text, size_t i) const {
-  if (!starts_[static_cast<unsigned char>(text[i])]) return nullptr;
+  const auto byte = static_cast<unsigned char>(text[i]);
   const std::string_view rest = text.substr(i);
-  const auto it = std::find_if(tokens_.begin(), tokens_.end(),
-                               [&](const AddedToken& token) { return rest.starts_with(token.content); });
-  return it == tokens_.end() ? nullptr : &*it;
+  const AddedToken* longest = nullptr;
+  auto first = tokens_.begin() + starts_[byte], last = tokens_.begin() + starts_[byte + 1u];
+  for (size_t n = 1; first != last; ++n) {
+    if (first->content.size() == n) longest = &*first++;
+    if (n == rest.size()) break;
+    const auto at = [n](const AddedToken& token) { return static_cast<unsigned char>(token.content[n]); };
+    const auto next = static_cast<unsigned char>(rest[n]);
+    first = std::partition_point(first, last, [&](const AddedToken& token) { return at(token) < next; });
+    last = std::partition_point(first, last, [&](const AddedToken& token) { return at(token) == next; });
+  }
+  return longest;
 }
 
 void AddedTokens::Split(std::string_view text, const std::function<void(std::string_view)>& on_text,

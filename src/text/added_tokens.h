@@ -36,8 +36,8 @@ class AddedTokens {
  private:
   const AddedToken* Find(std::string_view text, size_t i) const;
 
-  std::vector<AddedToken> tokens_;     // longest first
-  std::array<bool, 256> starts_ = {};  // by first byte
+  std::vector<AddedToken> tokens_;        // sorted by content, each once
+  std::array<int32_t, 257> starts_ = {};  // those that begin with byte b are [starts_[b], starts_[b + 1])
 };
 
 }  // namespace diptych
