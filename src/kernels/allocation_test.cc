@@ -13,6 +13,7 @@
 #include "kernels/pool.h"
 #include "kernels/softmax.h"
 #include "kernels/test_util.h"
+#include "kernels/token_merging.h"
 #include "support/allocation_counter.h"
 
 namespace diptych::kernels {
@@ -83,6 +84,16 @@ TEST_P(Allocation, ConvTraining) {
     };
     EXPECT_EQ(AllocationsOf(context_, run), 0) << "kernel " << g.kernel_h << " groups " << g.groups;
   }
+}
+
+TEST_P(Allocation, TokenMerging) {
+  std::vector<float> x = Random(3 * 50 * 16, 1), metric = Random(3 * 50 * 8, 2), sizes(3 * 50, 1.0f);
+  std::vector<float> y(3 * 42 * 16), y_sizes(3 * 42);
+  const auto run = [&] {
+    MergeTokens(context_, {3, 50, 16, x.data(), sizes.data()}, metric.data(), 8, 8,
+                {3, 42, 16, y.data(), y_sizes.data()});
+  };
+  EXPECT_EQ(AllocationsOf(context_, run), 0);
 }
 
 TEST_P(Allocation, Attention) {

@@ -36,9 +36,23 @@ namespace diptych::kernels::HWY_NAMESPACE {
 struct Head {
   Rows q, k, v;
   int64_t keys, queries;
+  const float* key_bias;  // (keys), or null
   float* y;
   int64_t y_stride;
 };
+
+// Scores are in the unit of powers of two.
+template <int kVectors>
+void AddKeyBias(const float* bias, int64_t keys, float* scores) {
+  const Floats d;
+  for (int64_t j = 0; j < keys; ++j) {
+    const V value = hn::Set(d, bias[j] * kLog2E);
+    for (int v = 0; v < kVectors; ++v) {
+      float* at = scores + j * kTile + v * kLanes;
+      hn::Store(hn::Add(hn::Load(d, at), value), d, at);
+    }
+  }
+}
 
 template <int kVectors>
 void AttendTile(const Head& head, int count, int64_t visible, const AttentionShape& shape,
@@ -47,6 +61,7 @@ void AttendTile(const Head& head, int count, int64_t visible, const AttentionSha
   const int64_t keys = std::min(head.keys, visible == INT64_MAX ? visible : visible + count - 1);
   LoadQueries(head.q, count, kVectors * kLanes, shape, scratch.queries);
   Scores<kVectors>(head.k, keys, scratch.queries, shape.head_dim, scratch.scores);
+  if (head.key_bias != nullptr) AddKeyBias<kVectors>(head.key_bias, keys, scratch.scores);
   SoftmaxColumns<kVectors>(scratch.scores, keys, visible, inverse);
   MixTarget target{inverse, head.y, head.y_stride, shape.head_dim};
   Rows values = head.v;
@@ -94,6 +109,7 @@ void AttendPairs(const AttentionJob& job, int64_t begin, int64_t end, const Atte
               .v = {input.v + first_key * input.kv_stride + column, input.kv_stride},
               .keys = job.Keys(sequence),
               .queries = job.Queries(sequence),
+              .key_bias = job.KeyBias(sequence),
               .y_stride = int64_t{shape.heads} * shape.head_dim};
     if (head.queries == 0) continue;
     head.y = y + first_query * head.y_stride + column;

@@ -21,6 +21,9 @@ struct BasicAttentionInput {
   /// The earlier sequence, if any, whose keys, and those that it has from its own parent, come before each sequence's:
   /// a shared beginning. -1: none. Empty: no sequence has one.
   std::span<const int32_t> parents;
+  /// (sum of lengths), added to the scaled score of each key: the logarithm of how many tokens it stands for. Empty:
+  /// none. REQUIRES: no parents.
+  std::span<const float> key_bias;
 };
 
 using AttentionInput = BasicAttentionInput<float>;
@@ -49,7 +52,7 @@ struct AttentionGradients {
   float* dv = nullptr;  // row stride kv_stride
 };
 /// dy as Attention's y, which it needs too. The probabilities are computed again from q and k: keeping them would take
-/// more memory than all else. REQUIRES: no parents.
+/// more memory than all else. REQUIRES: no parents, no bias.
 void AttentionBackward(Context& context, const AttentionInput& input, const AttentionShape& shape, const float* y,
                        const float* dy, const AttentionGradients& gradients);
 

@@ -217,6 +217,16 @@ DIPTYCH_AMX inline __m512 RoughExp2(__m512 x) {
   return _mm512_scalef_ps(p, n);
 }
 
+// y += x * factor.
+DIPTYCH_AMX void AddScaled(const float* x, int64_t n, float factor, float* y) {
+  const __m512 factors = _mm512_set1_ps(factor);
+  for (int64_t i = 0; i < n; i += 16) {
+    const __mmask16 mask = static_cast<__mmask16>(n - i >= 16 ? 0xffff : (1 << (n - i)) - 1);
+    const __m512 sum = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, x + i), factors, _mm512_loadu_ps(y + i));
+    _mm512_mask_storeu_ps(y + i, mask, sum);
+  }
+}
+
 // weights = 2^(scale (scores - max)) of a row's first `visible` keys, zeros up to `padded`; returns 1 / their sum.
 DIPTYCH_AMX float SoftmaxRow(const float* scores, int64_t visible, int64_t padded, float scale, uint16_t* weights) {
   const __m512 lowest = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
@@ -284,11 +294,13 @@ DIPTYCH_AMX void AttendTile(const BrainHead& head, const QueryTile& tile, const 
               .both = count > 16});
   }
   constexpr float kLog2E = 1.44269504088896340736f;
+  const float* key_bias = head.job.KeyBias(head.sequence);
   float inverse[kUnit];
   for (int64_t i = 0; i < count; ++i) {
+    float* scores = scratch.scores + i * padded;
+    if (key_bias != nullptr) AddScaled(key_bias, std::min(head.keys, padded), 1.0f / shape.scale, scores);
     const int64_t visible = all ? head.keys : std::min(head.keys, tile.visible + i);
-    inverse[i] = SoftmaxRow(scratch.scores + i * padded, visible, padded, shape.scale * kLog2E,
-                            scratch.weights + i * padded);
+    inverse[i] = SoftmaxRow(scores, visible, padded, shape.scale * kLog2E, scratch.weights + i * padded);
   }
   for (int64_t at = 0; at < d_padded; at += kUnit) {
     Multiply({.a = scratch.weights,

@@ -214,7 +214,7 @@ HWY_EXPORT(AttendPairsBackward);
 
 void AttentionBackward(Context& context, const AttentionInput& input, const AttentionShape& shape, const float* y,
                        const float* dy, const AttentionGradients& gradients) {
-  CHECK(input.parents.empty());
+  CHECK(input.parents.empty() && input.key_bias.empty());
   Arena& arena = context.arena();
   const Arena::Scope scope(arena);
   const AttentionJob forward(arena, input, shape);

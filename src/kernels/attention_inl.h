@@ -21,6 +21,7 @@ HWY_BEFORE_NAMESPACE();
 namespace diptych::kernels::HWY_NAMESPACE {
 
 static_assert(kTile <= kMaxTile);
+constexpr float kLog2E = 1.44269504088896340736f;
 
 // 2^x for x <= 0, 1e-7 relative; below 2^-126, and for -inf, it is 2^-126, which is nothing beside the maximum's 1.
 HWY_INLINE V Exp2NonPositive(V x) {
@@ -150,7 +151,6 @@ HWY_INLINE void LoadColumns(Rows rows, int count, int columns, int head_dim, flo
 
 // With the scale of the scores, for softmax takes powers of two.
 HWY_INLINE void LoadQueries(const Rows& q, int count, int columns, const AttentionShape& shape, float* queries) {
-  constexpr float kLog2E = 1.44269504088896340736f;
   LoadColumns(q, count, columns, shape.head_dim, shape.scale * kLog2E, queries);
 }
 

@@ -21,6 +21,7 @@ struct BasicAttentionJob {
     CHECK(shape.heads > 0 && shape.head_dim > 0) << " heads " << shape.heads << " of " << shape.head_dim;
     CHECK(input.q_lengths.empty() || input.q_lengths.size() == input.lengths.size());
     CHECK(input.parents.empty() || input.parents.size() == input.lengths.size());
+    CHECK(input.key_bias.empty() || input.parents.empty());
     first_key = arena.Allocate<int64_t>(b);
     before = arena.Allocate<int64_t>(b);
     first_query = arena.Allocate<int64_t>(b);
@@ -38,10 +39,15 @@ struct BasicAttentionJob {
       longest = std::max(longest, Keys(i));
     }
     pairs = b * shape.heads;
+    CHECK(input.key_bias.empty() || static_cast<int64_t>(input.key_bias.size()) == keys);
   }
 
   int64_t Queries(int64_t sequence) const {
     return input.q_lengths.empty() ? input.lengths[sequence] : input.q_lengths[sequence];
+  }
+  /// Of the sequence's own keys; null: none.
+  const float* KeyBias(int64_t sequence) const {
+    return input.key_bias.empty() ? nullptr : input.key_bias.data() + first_key[sequence];
   }
   int64_t Parent(int64_t sequence) const { return input.parents.empty() ? -1 : input.parents[sequence]; }
   int64_t Keys(int64_t sequence) const { return before[sequence] + input.lengths[sequence]; }

@@ -22,6 +22,7 @@ struct Case {
   std::vector<int32_t> parents;
   int threads = 1;
   float spread = 1.0f;  // of the queries: large ones give peaked softmaxes
+  bool key_bias = false;
 };
 
 std::vector<uint16_t> Rounded(std::vector<float>& values) {
@@ -42,6 +43,7 @@ double DifferenceFromReference(const Case& c, bool narrow = false) {
   std::vector<float> rows = Random(m * 3 * d, 1);
   std::vector<float> q = Random(queries * 3 * d, 3, c.spread);  // rows as a fused projection leaves them
   const std::vector<uint16_t> brain_rows = Rounded(rows), brain_q = Rounded(q);
+  const std::vector<float> bias = Random(c.key_bias ? m : 0, 5, 2.0f);
   const AttentionInput input{.q = q.data(),
                        .k = rows.data() + d,
                        .v = rows.data() + 2 * d,
@@ -49,7 +51,8 @@ double DifferenceFromReference(const Case& c, bool narrow = false) {
                        .kv_stride = 3 * d,
                        .lengths = c.lengths,
                        .q_lengths = c.q_lengths,
-                       .parents = c.parents};
+                       .parents = c.parents,
+                       .key_bias = bias};
   const AttentionShape shape{.heads = c.heads,
                              .head_dim = c.head_dim,
                              .causal = c.causal,
@@ -65,7 +68,8 @@ double DifferenceFromReference(const Case& c, bool narrow = false) {
                                      .kv_stride = 3 * d,
                                      .lengths = c.lengths,
                                      .q_lengths = c.q_lengths,
-                                     .parents = c.parents};
+                                     .parents = c.parents,
+                                     .key_bias = bias};
     std::vector<uint16_t> y(actual.size(), FloatToBFloat16(std::numeric_limits<float>::quiet_NaN()));
     Attention(context, brains, shape, y.data());
     std::transform(y.begin(), y.end(), actual.begin(), BFloat16ToFloat);
@@ -120,6 +124,19 @@ TEST(Attention, SharedBeginnings) {
                  .causal = causal,
                  .parents = {-1, 0, 1, 0, -1, 1}};
     EXPECT_LT(DifferenceFromReference(c), kTolerance) << causal;
+  }
+}
+
+TEST(Attention, BiasOfKeys) {
+  for (const bool causal : {false, true}) {
+    const Case c{.lengths = {7, 1, 33, 50, 0, 257},
+                 .q_lengths = {7, 1, 1, 50, 0, 40},
+                 .heads = 3,
+                 .causal = causal,
+                 .threads = 2,
+                 .key_bias = true};
+    EXPECT_LT(DifferenceFromReference(c), kTolerance) << causal;
+    if (HasBrainAttention()) EXPECT_LT(DifferenceFromReference(c, true), 0.02) << causal;
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -16,15 +17,16 @@ float Finish(double sum, const Epilogue& epilogue, int64_t i, int64_t c) {
   return static_cast<float>(Activate(epilogue.activation, sum));
 }
 
-// y (HD) = softmax(scale q K^T) V over `count` keys; key(j) and value(j) are rows.
+// y (HD) = softmax(scale q K^T + bias) V over as many keys as bias has; row(j, is it a value) are their rows.
 template <class Row>
-void AttendOne(const float* q, int64_t count, const AttentionShape& shape, const Row& row, float* y) {
+void AttendOne(const float* q, std::span<const double> bias, const AttentionShape& shape, const Row& row, float* y) {
+  const int64_t count = static_cast<int64_t>(bias.size());
   std::vector<double> p(static_cast<size_t>(count));
   double maximum = -std::numeric_limits<double>::infinity(), total = 0.0;
   for (int64_t j = 0; j < count; ++j) {
     double dot = 0.0;
     for (int i = 0; i < shape.head_dim; ++i) dot += static_cast<double>(q[i]) * row(j, false)[i];
-    p[j] = dot * shape.scale;
+    p[j] = dot * shape.scale + bias[static_cast<size_t>(j)];
     maximum = std::max(maximum, p[j]);
   }
   for (double& value : p) total += value = std::exp(value - maximum);
@@ -129,6 +131,8 @@ void Attention(const AttentionInput& input, const AttentionShape& shape, float* 
     const bool child = !input.parents.empty() && input.parents[s] >= 0;
     std::vector<int64_t> rows = child ? keys[static_cast<size_t>(input.parents[s])] : std::vector<int64_t>();
     const int64_t before = static_cast<int64_t>(rows.size());
+    std::vector<double> bias(static_cast<size_t>(before + length));
+    if (!input.key_bias.empty()) std::copy_n(input.key_bias.data() + first, length, bias.begin());
     for (int64_t j = 0; j < length; ++j) rows.push_back(first + j);
     for (int64_t i = 0; i < queries; ++i, q += input.q_stride, y += shape.heads * shape.head_dim) {
       const int64_t own = shape.causal ? length - queries + i + 1 : length;
@@ -137,7 +141,7 @@ void Attention(const AttentionInput& input, const AttentionShape& shape, float* 
         const auto row = [&](int64_t j, bool value) {
           return (value ? input.v : input.k) + rows[static_cast<size_t>(j)] * input.kv_stride + column;
         };
-        AttendOne(q + column, before + own, shape, row, y + column);
+        AttendOne(q + column, std::span(bias).first(static_cast<size_t>(before + own)), shape, row, y + column);
       }
     }
     first += length;
