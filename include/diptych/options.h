@@ -29,6 +29,7 @@ struct ModelOptions {
   std::string model;  // empty: the environment's DIPTYCH_MODEL, or "starter"
   std::string precision = "fp32";
   int threads = 0;  // 0: as many as the process may use
+  int merge_tokens = 0;
 
   template <class V>
   void Visit(V&& visit) {
@@ -46,6 +47,12 @@ struct ModelOptions {
                 .min = 0,
                 .max = 1024},
           threads);
+    visit(Field{.name = "merge_tokens",
+                .help = "like patches that each block of a vision transformer merges: faster, and no longer exact",
+                .value = "R",
+                .min = 0,
+                .max = 1024},
+          merge_tokens);
   }
 };
 

@@ -15,13 +15,14 @@ std::string ModelName(const std::string& asked) {
 }
 
 Result<std::unique_ptr<Clip>> LoadModel(const ModelOptions& options, const LoadOptions& load) {
-  if (options.precision == "auto") return LoadInBestPrecision(ModelName(options.model), load);
+  LoadOptions with = load;
+  with.merge_tokens = options.merge_tokens;
+  if (options.precision == "auto") return LoadInBestPrecision(ModelName(options.model), with);
   const std::optional<Precision> precision = PrecisionNamed(options.precision);
   if (!precision) {
     return InvalidArgument("precision", "\"" + options.precision + "\" is not known",
                            "choose fp32, bf16, int8 or auto");
   }
-  LoadOptions with = load;
   with.precision = *precision;
   return Clip::Load(ModelName(options.model), with);
 }

@@ -73,6 +73,18 @@ void AddTableFacts(const ResolvedModel& resolved, ClipConfig& config) {
   if (!row.note.empty()) config.facts.push_back({"note", std::string(row.note), kTable});
 }
 
+Status SetTokenMerging(const std::string& model, int count, ClipConfig& config) {
+  auto* vit = std::get_if<VitConfig>(&config.image);
+  if (vit == nullptr) {
+    return InvalidArgument("merge-tokens",
+                           "the image tower of \"" + model + "\" is convolutional: it has no tokens to merge",
+                           "leave it out, or take a model with a vision transformer");
+  }
+  vit->merge_tokens = count;
+  config.facts.push_back({"tokens merged in each block", std::to_string(count), "asked for"});
+  return Status::Ok();
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Clip>> Clip::Load(const std::string& name, const LoadOptions& options) {
@@ -80,6 +92,7 @@ Result<std::unique_ptr<Clip>> Clip::Load(const std::string& name, const LoadOpti
   ASSIGN_OR_RETURN(ClipConfig config, LoadClipConfig(resolved.folder));
   AddTableFacts(resolved, config);
   config.facts.push_back({"precision", NameOf(options.precision), options.precision_source});
+  if (options.merge_tokens > 0) RETURN_IF_ERROR(SetTokenMerging(name, options.merge_tokens, config));
   const auto model = std::make_shared<ClipModel>(MakeClipModel(config));
   RETURN_IF_ERROR(BindWeights(*model));
   std::unique_ptr<Clip> clip(new Clip(model, options.precision));

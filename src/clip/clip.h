@@ -21,6 +21,7 @@ namespace diptych {
 struct LoadOptions {
   kernels::Precision precision = kernels::Precision::kF32;
   std::string precision_source = "asked for";  // of that choice, among the configuration's facts
+  int merge_tokens = 0;                        // of a vision transformer: see VitConfig
   ResolveOptions resolve;
   /// Towers that will be used for certain: their plans are made while loading, beside each other and the tokenizer.
   bool prepare_image = false;
@@ -32,7 +33,8 @@ struct LoadOptions {
 class Clip {
  public:
   /// `name`: see ResolveModel. Errors: a missing, extra or wrongly shaped tensor by name, a configuration that
-  /// contradicts its tensors, a tokenizer that does not fit its tower.
+  /// contradicts its tensors, a tokenizer that does not fit its tower, tokens to be merged where the image
+  /// tower has none.
   static Result<std::unique_ptr<Clip>> Load(const std::string& name, const LoadOptions& options = {});
 
   /// A model that is being trained, as it is now: plans are made of the values at their first use, so a new object is

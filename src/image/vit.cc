@@ -35,6 +35,7 @@ class VitPlan : public ImageTowerPlan {
     Arena& arena = context.arena();
     const Arena::Scope scope(arena);
     const int64_t b = input.batch, t = info_.token_count, d = config_.width;
+    if (config_.merge_tokens > 0) return ForwardMerging(context, input, output);
     float* x = arena.Allocate<float>(b * t * d);  // (B, T, D)
     Embed(context, input, x);
     if (config_.pre_norm) norm_pre_.Forward(context, x, b * t, x);
@@ -66,6 +67,34 @@ class VitPlan : public ImageTowerPlan {
   }
 
  private:
+  // As Forward, with fewer tokens after each block.
+  void ForwardMerging(Context& context, const ImageInput& input, const ImageOutput& output) const {
+    CHECK(output.tokens == nullptr && output.hidden.empty()) << " merged tokens are no patches";
+    Arena& arena = context.arena();
+    const int64_t b = input.batch, d = config_.width;
+    nn::MergingRows merging = nn::MergingRows::Allocate(arena, b, info_.token_count, d);
+    Embed(context, input, merging.rows.x);
+    if (config_.pre_norm) norm_pre_.Forward(context, merging.rows.x, b * info_.token_count, merging.rows.x);
+    const bool only_pooled = config_.pooling == VitPooling::kClassToken;  // nothing to merge in the last block then
+    for (size_t k = 0; k < blocks_.size() - (only_pooled ? 1 : 0); ++k) {
+      blocks_[k].ForwardMerging(context, kernels::MergeableTokens(merging.rows.tokens, config_.merge_tokens), merging);
+    }
+    float* pooled = arena.Allocate<float>(b * d);  // (B, D)
+    const int64_t t = merging.rows.tokens;
+    if (only_pooled) {
+      int64_t* class_rows = arena.Allocate<int64_t>(b);
+      for (int64_t i = 0; i < b; ++i) class_rows[i] = i * t;
+      const nn::Sequences rows = merging.AsSequences(arena.Allocate<float>(b * t));
+      blocks_.back().ForwardPooled(context, rows, {class_rows, static_cast<size_t>(b)}, merging.rows.x, pooled);
+      norm_post_.Forward(context, pooled, b, pooled);
+    } else {
+      if (!config_.norm_after_pool) norm_post_.Forward(context, merging.rows.x, b * t, merging.rows.x);
+      kernels::WeightedPatchMean(merging.rows, pooled);
+      if (config_.norm_after_pool) norm_post_.Forward(context, pooled, b, pooled);
+    }
+    if (output.pooled != nullptr) projection_.Forward(context, pooled, b, output.pooled);
+  }
+
   // Patches as rows of one matrix product, then positions and the class token.
   void Embed(Context& context, const ImageInput& input, float* x) const {
     Arena& arena = context.arena();

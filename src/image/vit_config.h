@@ -27,6 +27,7 @@ struct VitConfig {
   VitPooling pooling = VitPooling::kClassToken;
   bool norm_after_pool = false;  // ln_post on the pooled row; otherwise on every row before pooling
   int embed_dim = 512;    // E
+  int merge_tokens = 0;   // tokens that each block of an inference plan merges away; training merges none
   kernels::WeightOrder projection_order = kernels::WeightOrder::kInOut;  // (D, E) in open_clip, (E, D) in transformers
 };
 

@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "kernels/pool.h"
+#include "kernels/token_merging.h"
 
 namespace diptych::nn {
 namespace {
@@ -39,10 +40,10 @@ int64_t Sequences::Pooled() const {
 }
 
 void AttentionPlan::Forward(Context& context, const kernels::Rows& x, const Sequences& sequences,
-                            const float* residual, float* y) const {
+                            const AttentionOutput& output) const {
   const bool brains = InputType() != kernels::Precision::kF32 && kernels::HasBrainAttention();
-  if (brains) return Attend<uint16_t>(context, x, sequences, nullptr, {residual, y});
-  Attend<float>(context, x, sequences, nullptr, {residual, y});
+  if (brains) return Attend<uint16_t>(context, x, sequences, nullptr, output);
+  Attend<float>(context, x, sequences, nullptr, output);
 }
 
 void AttentionPlan::ForwardPooled(Context& context, const kernels::Rows& x, const Sequences& sequences,
@@ -56,7 +57,7 @@ void AttentionPlan::ForwardPooled(Context& context, const kernels::Rows& x, cons
 // T: the type of what attends, floats or bf16. x_q null: every row of x is a query.
 template <class T>
 void AttentionPlan::Attend(Context& context, const kernels::Rows& x, const Sequences& sequences,
-                           const kernels::Rows* x_q, const Output& output) const {
+                           const kernels::Rows* x_q, const AttentionOutput& output) const {
   constexpr auto kType = std::is_same_v<T, float> ? kernels::Precision::kF32 : kernels::Precision::kBF16;
   const bool fused = qkv.out != 0;
   const int64_t m = sequences.Rows(), d = config.width, width = fused ? qkv.out : kv.out;
@@ -76,7 +77,11 @@ void AttentionPlan::Attend(Context& context, const kernels::Rows& x, const Seque
                                         .q_stride = width,
                                         .kv_stride = width,
                                         .lengths = sequences.lengths,
-                                        .parents = sequences.parents};
+                                        .parents = sequences.parents,
+                                        .key_bias = sequences.key_bias};
+  if (output.key_means != nullptr) {
+    kernels::MeanOverHeads(input.k, m, {width, config.heads, d / config.heads}, output.key_means);
+  }
   if (!fused) {
     input.q = rows_of(q, x_q == nullptr ? x : *x_q, queries);  // (Q, D)
     input.q_stride = d;

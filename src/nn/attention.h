@@ -27,8 +27,17 @@ struct Sequences {
   /// (B), 1 for a sequence with a pooled row, 0 for one that others continue. Empty: every sequence has one.
   std::span<const int32_t> queries;
 
+  /// (M), as kernels::AttentionInput's: added to each key's score. Empty: none.
+  std::span<const float> key_bias;
+
   int64_t Rows() const;    // M = sum of lengths
   int64_t Pooled() const;  // sum of queries
+};
+
+struct AttentionOutput {
+  const float* residual = nullptr;  // (M, D), may be y; null: none
+  float* y = nullptr;               // (M, D)
+  float* key_means = nullptr;       // (M, HD), the mean of each row's keys over the heads; null: not wanted
 };
 
 struct AttentionPlan {
@@ -37,10 +46,9 @@ struct AttentionPlan {
   LinearPlan qkv;     // (3D)
   LinearPlan out;
 
-  /// Every row attends, whatever it was prepared for: x (M, D) -> y (M, D) = out(attention(x)) + residual, which may be
-  /// null or y.
-  void Forward(Context& context, const kernels::Rows& x, const Sequences& sequences, const float* residual,
-               float* y) const;
+  /// Every row attends, whatever it was prepared for: x (M, D) -> y = out(attention(x)) + residual.
+  void Forward(Context& context, const kernels::Rows& x, const Sequences& sequences,
+               const AttentionOutput& output) const;
 
   /// One query for each sequence that has a pooled row. x (M, D) gives the keys and values, x_q (B, D) the queries ->
   /// y (B, D), with residual (B, D). REQUIRES: prepared for pooled queries; not causal, or each query the last row of
@@ -52,13 +60,9 @@ struct AttentionPlan {
   kernels::Precision InputType() const { return out.InputType(); }
 
  private:
-  struct Output {
-    const float* residual;
-    float* y;
-  };
   template <class T>
   void Attend(Context& context, const kernels::Rows& x, const Sequences& sequences, const kernels::Rows* x_q,
-              const Output& output) const;
+              const AttentionOutput& output) const;
 };
 
 /// The rows of a training pass: sequences packed one after the other, M rows in all.

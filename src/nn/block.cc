@@ -1,6 +1,7 @@
 #include "nn/block.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace diptych::nn {
 
@@ -9,7 +10,8 @@ void BlockPlan::Forward(Context& context, const Sequences& sequences, float* x) 
   Arena& arena = context.arena();
   const Arena::Scope scope(arena);
   if (config.post_norm) {
-    attention.Forward(context, kernels::RowsOf(context, x, m, d, attention.InputType()), sequences, x, x);
+    const kernels::Rows rows = kernels::RowsOf(context, x, m, d, attention.InputType());
+    attention.Forward(context, rows, sequences, {.residual = x, .y = x});
     norm1.Forward(context, x, m, x);
     mlp.Forward(context, x, m, x, x);
     norm2.Forward(context, x, m, x);
@@ -17,7 +19,50 @@ void BlockPlan::Forward(Context& context, const Sequences& sequences, float* x) 
   }
   const kernels::MutableRows normed = kernels::AllocateRows(arena, attention.InputType(), m, d);  // (M, D)
   norm1.Forward(context, x, m, normed);
-  attention.Forward(context, normed, sequences, x, x);
+  attention.Forward(context, normed, sequences, {.residual = x, .y = x});
+  norm2.Forward(context, x, m, normed);
+  mlp.Forward(context, normed, m, x, x);
+}
+
+MergingRows MergingRows::Allocate(Arena& arena, int64_t batch, int64_t tokens, int64_t width) {
+  const auto room = [&] {
+    return kernels::TokenRows{.batch = batch,
+                              .tokens = tokens,
+                              .width = width,
+                              .x = arena.Allocate<float>(batch * tokens * width),
+                              .sizes = arena.Allocate<float>(batch * tokens)};
+  };
+  MergingRows merging{.rows = room(), .spare = room()};
+  merging.lengths = {arena.Allocate<int32_t>(batch), static_cast<size_t>(batch)};
+  std::fill_n(merging.rows.sizes, batch * tokens, 1.0f);
+  std::fill(merging.lengths.begin(), merging.lengths.end(), static_cast<int32_t>(tokens));
+  return merging;
+}
+
+Sequences MergingRows::AsSequences(float* log_sizes) const {
+  const int64_t m = rows.batch * rows.tokens;
+  kernels::Log(rows.sizes, m, log_sizes);
+  return {.lengths = lengths, .key_bias = {log_sizes, static_cast<size_t>(m)}};
+}
+
+void BlockPlan::ForwardMerging(Context& context, int64_t count, MergingRows& merging) const {
+  CHECK(!config.post_norm && !config.causal);
+  Arena& arena = context.arena();
+  const Arena::Scope scope(arena);
+  const int64_t d = config.width, head_dim = d / config.heads;
+  int64_t m = merging.rows.batch * merging.rows.tokens;
+  const kernels::MutableRows normed = kernels::AllocateRows(arena, attention.InputType(), m, d);  // (M, D)
+  float* keys = arena.Allocate<float>(m * head_dim);                                              // (M, HD)
+  float* x = merging.rows.x;
+  norm1.Forward(context, x, m, normed);
+  attention.Forward(context, normed, merging.AsSequences(arena.Allocate<float>(m)),
+                    {.residual = x, .y = x, .key_means = keys});
+  merging.spare.tokens = merging.rows.tokens - count;
+  kernels::MergeTokens(context, merging.rows, keys, head_dim, count, merging.spare);
+  std::swap(merging.rows, merging.spare);
+  std::fill(merging.lengths.begin(), merging.lengths.end(), static_cast<int32_t>(merging.rows.tokens));
+  x = merging.rows.x;
+  m = merging.rows.batch * merging.rows.tokens;
   norm2.Forward(context, x, m, normed);
   mlp.Forward(context, normed, m, x, x);
 }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/context.h"
+#include "kernels/token_merging.h"
 #include "nn/attention.h"
 #include "nn/layer_norm.h"
 #include "nn/mlp.h"
@@ -24,6 +25,16 @@ struct BlockConfig {
   bool post_norm = false;
 };
 
+/// Rows of tokens that merge, (B, T, D), and room for as many.
+struct MergingRows {
+  kernels::TokenRows rows, spare;
+  std::span<int32_t> lengths;  // (B), T of each
+
+  static MergingRows Allocate(Arena& arena, int64_t batch, int64_t tokens, int64_t width);
+  /// As attention sees them: log_sizes (B, T) is scratch.
+  Sequences AsSequences(float* log_sizes) const;
+};
+
 struct BlockPlan {
   BlockConfig config;
   LayerNormPlan norm1, norm2;
@@ -32,6 +43,11 @@ struct BlockPlan {
 
   /// x (M, D) in place.
   void Forward(Context& context, const Sequences& sequences, float* x) const;
+
+  /// The same, with `count` tokens of each sequence merged between attention and MLP (kernels::MergeTokens), for which
+  /// the keys are the metric, and attention in proportion to the tokens' sizes. `rows` becomes what is left: its x and
+  /// sizes move to other scratch. REQUIRES: pre-norm, not causal.
+  void ForwardMerging(Context& context, int64_t count, MergingRows& rows) const;
 
   /// Only what reaches the pooled rows: x (M, D) is read, row pooled_rows[b] of it is sequence b's query -> y (B, D).
   /// REQUIRES: prepared with Queries::kPooled, pre-norm; with a causal mask each pooled row ends its sequence.

@@ -56,13 +56,13 @@ void BindProcessor(nb::module_& m) {
                        .arguments = "self, model: str | os.PathLike[str] = \"\"",
                        .result = "None",
                        .doc = "The processor of a checkpoint folder or of a model by name; weights are not read."};
-  constexpr const char* kHidden[] = {"model", "precision", "batch"};
+  constexpr const char* kHidden[] = {"model", "precision", "merge_tokens", "batch"};
   const Description made = Describe<ModelOptions, PictureOptions>(shape, kHidden);
   nb::class_<Processor>(m, "Processor", "What comes before the towers: pictures to pixels, texts to token ids.")
       .def(
           "__init__",
           [](Processor* self, nb::object model, nb::kwargs keywords) {
-            constexpr const char* kNotHere[] = {"model", "precision", "batch"};
+            constexpr const char* kNotHere[] = {"model", "precision", "merge_tokens", "batch"};
             ModelOptions options;
             PictureOptions pictures;
             ReadKeywords("Processor", keywords, kNotHere, options, pictures);

@@ -18,6 +18,9 @@ import unittest
 
 PROGRAM, SOURCE = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
 EXAMPLES = SOURCE / "examples"
+sys.path.insert(0, str(SOURCE / "tests/support"))
+from made_checkpoint import write_checkpoint  # noqa: E402
+
 SHARED = SOURCE.parent / "shared"
 CAT = str(EXAMPLES / "cat.png")
 
@@ -86,6 +89,8 @@ class Program(Case):
         self.one_error_line("classify", CAT, "--labels", "a,b", "--top", "0", code=2, contains="at least 1")
         self.one_error_line("classify", CAT, "--labels", "a,b", "--precision", "fp8", code=2, contains="fp32")
         self.one_error_line("classify", CAT, "--labels", "a,b", "--resize", "other", code=2, contains="torchvision")
+        self.one_error_line("embed", CAT, "--merge-tokens", "-1", code=2, contains="--merge-tokens")
+        self.one_error_line("embed", CAT, "--merge-tokens", "8", code=2, contains=["starter", "no tokens to merge"])
         self.one_error_line("classify", CAT, "--labels", "a,b", "--model", "no_such", code=1, contains="no_such")
         self.one_error_line("info", "no_such", code=1, contains="no_such")
 
@@ -145,6 +150,17 @@ class Classify(Case):
         (row,) = rows("classify", str(photos / "coco_000000039769.png"), "--labels", "cat,dog")
         self.assertEqual(row["predictions"][0]["label"], "cat")
         self.assertGreater(row["predictions"][0]["probability"], 0.9)
+
+    def test_merged_tokens(self):
+        write_checkpoint(self.tmp, "hf_legacy_eos")
+        model = ["--model", str(self.tmp)]
+        exact, one, merged = (rows("embed", CAT, *model, "--merge-tokens", r)[0]["embedding"] for r in ("0", "1", "6"))
+        self.assertEqual(exact, rows("embed", CAT, *model)[0]["embedding"])
+        for other in (one, merged):
+            self.assertNotEqual(exact, other)
+            self.assertGreater(sum(a * b for a, b in zip(exact, other)), 0.5)
+        for command in (["classify", CAT, "--labels", "a,b"], ["similarity", CAT, "--text", "a"]):
+            self.assertNotEqual(run(*command, *model).stdout, run(*command, *model, "--merge-tokens", "6").stdout)
 
     def test_shape_of_rows(self):
         (row,) = rows("classify", CAT, "--labels", "a,b,c,d,e,f,g")

@@ -125,6 +125,16 @@ def test_picture_options(cat, root):
         diptych.load("starter", max_megapixels=0.001).embed(cat)
 
 
+def test_merged_tokens(checkpoint, cat):
+    folder, _ = checkpoint("hf_legacy_eos")
+    exact, merged = (diptych.load(folder, merge_tokens=r).embed(cat) for r in (0, 6))
+    assert 0.5 < float(exact @ merged) < 0.9999
+    with pytest.raises(ValueError, match="no tokens to merge"):
+        diptych.load("starter", merge_tokens=1)
+    with pytest.raises(TypeError, match="merge_tokens"):
+        diptych.Processor("starter", merge_tokens=1)
+
+
 def test_precision_says_what_is_in_use():
     model = diptych.load("starter", precision="auto")
     assert model.precision in ("fp32", "bf16", "int8") and model.precision in repr(model)
