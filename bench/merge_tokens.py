@@ -1,21 +1,26 @@
 #!/usr/bin/env python3
 """What --merge-tokens gains: pictures a second of a vision transformer, and how far its embeddings move.
 
-usage: merge_tokens.py BUILD/diptych [--model ViT-B-16|ViT-L-14] [--merge 0,4,8,...] [--precision P] [--pictures FOLDER]
+usage: PYTHONPATH=BUILD/python merge_tokens.py [--model ViT-B-16|ViT-L-14] [--merge 0,8,13] [--precision P]
+       [--pictures FOLDER]
 
+All of them are loaded at once and take turns, since the speed of a shared machine changes; medians of the rounds.
 The weights are random (open_clip's initialisation): rates are those of real ones, cosines are not, and accuracy cannot
-be told at all. To measure it, give `diptych evaluate` or `classify` a trained model.
+be told at all.
 """
 import argparse
 import json
 import pathlib
-import subprocess
+import statistics
 import tempfile
+import time
 
 import numpy as np
 import open_clip
 import safetensors.torch
 import torch
+
+import diptych
 
 
 def make_checkpoint(name, folder):
@@ -31,39 +36,35 @@ def make_checkpoint(name, folder):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument('program')
     parser.add_argument('--model', default='ViT-B-16')
-    parser.add_argument('--merge', default='0,8,13,16')
+    parser.add_argument('--merge', default='0,8,13')
     parser.add_argument('--precision', default='fp32')
-    parser.add_argument('--pictures', help='to compare embeddings of')
+    parser.add_argument('--pictures', type=pathlib.Path, help='JPEGs to compare embeddings of')
     parser.add_argument('--batch', type=int, default=16)
-    parser.add_argument('--rounds', type=int, default=3)
-    parser.add_argument('--seconds', type=float, default=2)
+    parser.add_argument('--rounds', type=int, default=7)
+    parser.add_argument('--threads', type=int, default=2)
     args = parser.parse_args()
     counts = [int(count) for count in args.merge.split(',')]
 
-    def run(folder, *flags):
-        done = subprocess.run([args.program, *flags, '--model', folder, '--precision', args.precision], check=True,
-                              capture_output=True, text=True)
-        return done.stdout
-
     with tempfile.TemporaryDirectory() as folder:
         make_checkpoint(args.model, pathlib.Path(folder))
-        rates = {count: [] for count in counts}
-        for _ in range(args.rounds):
-            for count in counts:
-                out = run(folder, 'bench', '--batch', str(args.batch), '--seconds', str(args.seconds), '--format',
-                          'json', '--merge-tokens', str(count))
-                rates[count].append(json.loads(out)['images_per_s'])
-        rows = {}
-        for count in counts if args.pictures else []:
-            run(folder, 'embed', args.pictures, '--merge-tokens', str(count), '--out', f'{folder}/rows.npy')
-            rows[count] = np.load(f'{folder}/rows.npy')
+        models = {count: diptych.load(folder, merge_tokens=count, precision=args.precision, threads=args.threads)
+                  for count in counts}
+    pixels = np.random.default_rng(0).normal(size=(args.batch, 3, 224, 224)).astype(np.float32)
+    seconds = {count: [] for count in counts}
+    for _ in range(args.rounds + 1):  # the first one packs the weights
+        for count, model in models.items():
+            start = time.perf_counter()
+            model.embed(pixels)
+            seconds[count].append(time.perf_counter() - start)
+    median = {count: statistics.median(times[1:]) for count, times in seconds.items()}
+    paths = sorted(str(path) for path in args.pictures.glob('*.jpg')) if args.pictures else []
+    rows = {count: model.embed(paths) for count, model in models.items() if paths}
     for count in counts:
         line = {'model': args.model, 'precision': args.precision, 'merge_tokens': count,
-                'images_per_s': round(float(np.median(rates[count])), 1),
-                'ratio': round(float(np.median(rates[count]) / np.median(rates[counts[0]])), 2)}
-        if rows:
+                'images_per_s': round(args.batch / median[count], 2),
+                'ratio': round(median[counts[0]] / median[count], 2)}
+        if paths:
             cosines = (rows[count] * rows[counts[0]]).sum(axis=1)
             line |= {'cosine_mean': round(float(cosines.mean()), 4), 'cosine_lowest': round(float(cosines.min()), 4)}
         print(json.dumps(line), flush=True)
