@@ -2,7 +2,7 @@
 """What --merge-tokens gains: pictures a second of a vision transformer, and how far its embeddings move.
 
 usage: PYTHONPATH=BUILD/python merge_tokens.py [--model ViT-B-16|ViT-L-14] [--merge 0,8,13] [--precision P]
-       [--pictures FOLDER]
+       [--pictures FOLDER] [--record]
 
 All of them are loaded at once and take turns, since the speed of a shared machine changes; medians of the rounds.
 The weights are random (open_clip's initialisation): rates are those of real ones, cosines are not, and accuracy cannot
@@ -21,6 +21,7 @@ import safetensors.torch
 import torch
 
 import diptych
+import records
 
 
 def make_checkpoint(name, folder):
@@ -43,6 +44,7 @@ def main():
     parser.add_argument('--batch', type=int, default=16)
     parser.add_argument('--rounds', type=int, default=7)
     parser.add_argument('--threads', type=int, default=2)
+    parser.add_argument('--record', action='store_true', help='adds the ratios to bench/records.jsonl')
     args = parser.parse_args()
     counts = [int(count) for count in args.merge.split(',')]
 
@@ -68,6 +70,10 @@ def main():
             cosines = (rows[count] * rows[counts[0]]).sum(axis=1)
             line |= {'cosine_mean': round(float(cosines.mean()), 4), 'cosine_lowest': round(float(cosines.min()), 4)}
         print(json.dumps(line), flush=True)
+    if args.record:
+        records.append(f'merge_tokens.py --model {args.model} --precision {args.precision} --batch {args.batch}',
+                       {f'{args.model} {args.precision} merging {count} / none': median[counts[0]] / median[count]
+                        for count in counts[1:]})
 
 
 if __name__ == '__main__':

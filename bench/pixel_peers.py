@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """JPEGs to what a tower sees, beside PyPI's hf-processors-rs in both its backends: the same bits, pictures a second.
 
-usage: PYTHONPATH=BUILD/python pixel_peers.py PICTURES_FOLDER [--threads N] [--rounds N] [--seconds X]
+usage: PYTHONPATH=BUILD/python pixel_peers.py PICTURES_FOLDER [--threads N] [--rounds N] [--seconds X] [--record]
 
 Each engine decodes and preprocesses the folder's JPEGs (the paths repeated to some 64 a call) into a new float32 array
 (N, 3, 224, 224), and must give the same bits as the other. The engines take turns; medians of the rounds.
@@ -18,6 +18,7 @@ import hf_processors_rs
 import numpy as np
 
 import diptych
+import records
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / 'tests/support'))
@@ -43,6 +44,7 @@ def main():
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--seconds', type=float, default=1)
+    parser.add_argument('--record', action='store_true', help='adds the ratios to bench/records.jsonl')
     args = parser.parse_args()
     paths = sorted(str(p) for p in args.folder.glob('*.jpg'))
     paths *= max(1, 64 // len(paths))
@@ -55,6 +57,7 @@ def main():
         (checkpoint / 'preprocessor_config.json').write_text(json.dumps(CLIP), encoding='utf-8')
         ours = {name: diptych.Processor(folder, resize=name, threads=args.threads)
                 for name in ('pillow', 'torchvision')}
+    ratios = {}
     for name, backend in (('pillow', 'pil'), ('torchvision', 'torchvision')):
         theirs = hf_processors_rs.AutoImageProcessor.from_dict(CLIP, backend=backend)
         engines = {'diptych': lambda: ours[name].pixels(paths),
@@ -69,6 +72,9 @@ def main():
         print(json.dumps({'resize': name, 'same_bits': bool(same), 'pictures': len(paths),
                           **{engine: round(rate, 1) for engine, rate in medians.items()},
                           'ratio': round(medians['diptych'] / medians['hf-processors-rs'], 3)}))
+        ratios[f'pixels {name} / hf-processors-rs'] = medians['diptych'] / medians['hf-processors-rs']
+    if args.record:
+        records.append(f'pixel_peers.py --threads {args.threads} --rounds {args.rounds}', ratios)
 
 
 if __name__ == '__main__':

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Texts to CLIP's token ids, beside PyPI's instant-clip-tokenizer and open_clip: texts a second in one process.
 
-usage: PYTHONPATH=BUILD/python token_peers.py TEXTS_FILE [--rounds N]
+usage: PYTHONPATH=BUILD/python token_peers.py TEXTS_FILE [--rounds N] [--record]
 
 A text a line; one thread. instant-clip-tokenizer repairs nothing in a text (no ftfy, no HTML entities, as its
 documentation says), so that ids are compared with open_clip's, of the file's texts and of some that need repair.
@@ -16,6 +16,7 @@ import instant_clip_tokenizer
 import open_clip
 
 import diptych
+import records
 
 ODD = ['', ' ', 'caf\u00c3\u00a9 &amp;amp; bar', '\u201cquotes\u201d \u2014 dash', 'I\'m 12:30 pm!!1',
        '\u0130stanbul \u1e9e \u03a3\u03a3', '\u65e5\u672c\u8a9e\u306e\u732b', '\U0001f408\u200d\u2b1b cat',
@@ -27,6 +28,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('texts', type=pathlib.Path)
     parser.add_argument('--rounds', type=int, default=21)
+    parser.add_argument('--record', action='store_true', help='adds the ratios to bench/records.jsonl')
     args = parser.parse_args()
     texts = [text for text in args.texts.read_text(encoding='utf-8').split('\n') if text]
     ours = diptych.Processor.of_architecture('ViT-B-32').tokenize
@@ -51,6 +53,9 @@ def main():
     rates = {engine: round(len(texts) / statistics.median(times)) for engine, times in seconds.items()}
     print(json.dumps({'texts': len(texts), 'texts_per_s': rates, 'checked': len(checked),
                       'differing_from_open_clip': differing}, indent=1))
+    if args.record:
+        best = max(rate for engine, rate in rates.items() if engine != 'diptych')
+        records.append(f'token_peers.py --rounds {args.rounds}', {'tokens / best peer': rates['diptych'] / best})
 
 
 if __name__ == '__main__':
