@@ -16,13 +16,16 @@ namespace fs = std::filesystem;
 class LabelCache : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = testing::TempDir() + "/label_cache";
-    fs::remove_all(folder_);
+    folder_ = testing::TempDir() + "/label_cache_XXXXXX";  // its own: tests run beside each other
+    ASSERT_NE(::mkdtemp(folder_.data()), nullptr);
     ASSERT_EQ(setenv("XDG_CACHE_HOME", folder_.c_str(), 1), 0);
     clip_ = std::move(*Clip::Load(DIPTYCH_SOURCE_DIR "/models/starter"));
     options_.labels = {"cat", "dog"};
   }
-  void TearDown() override { unsetenv("XDG_CACHE_HOME"); }
+  void TearDown() override {
+    unsetenv("XDG_CACHE_HOME");
+    fs::remove_all(folder_);
+  }
 
   Classifier Prepare() { return *PrepareClassifier(*clip_, options_, Runtime{}); }
   size_t Files() const {
