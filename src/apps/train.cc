@@ -412,8 +412,8 @@ class TrainRun {
   int64_t steps_ = 0;
   double step_seconds_ = 0;
   std::unique_ptr<Clip> teacher_;
-  std::unique_ptr<train::Loader> loader_;
   std::unique_ptr<train::Trainer> trainer_;
+  std::unique_ptr<train::Loader> loader_;  // ends before the trainer: its workers use the model's tokenizer
   std::optional<Validation> validation_;
   std::optional<MetricsLog> log_;
 };
