@@ -31,6 +31,8 @@ const char* NameOf(StatusCode code) {
     case StatusCode::kLimitExceeded: return "limit_exceeded";
     case StatusCode::kIoError: return "io_error";
     case StatusCode::kUnavailable: return "unavailable";
+    case StatusCode::kCancelled: return "cancelled";
+    case StatusCode::kWrongProcess: return "wrong_process";
   }
   return "unknown";
 }
