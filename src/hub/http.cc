@@ -99,6 +99,22 @@ class WithoutSigpipe {
   bool was_pending_;
 };
 
+// The file of trusted certificates, or "" for the one that libcurl was built with. A libcurl that came along in a
+// package was built on a system that keeps its certificates elsewhere, maybe; the places are those of Go's crypto/x509.
+std::string CertificateFile(CURL* handle) {
+  const char* named = std::getenv("SSL_CERT_FILE");
+  if (named != nullptr && *named != '\0') return named;
+  char* built_in = nullptr;
+  ::curl_easy_getinfo(handle, CURLINFO_CAINFO, &built_in);
+  if (built_in == nullptr || ::access(built_in, R_OK) == 0) return "";
+  for (const char* file : {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
+                           "/etc/ssl/ca-bundle.pem", "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+                           "/etc/pki/tls/cacert.pem", "/etc/ssl/cert.pem"}) {
+    if (::access(file, R_OK) == 0) return file;
+  }
+  return "";
+}
+
 // One request and its answer, as libcurl's callbacks see them.
 struct Exchange {
   const HttpRequest& request;
@@ -219,6 +235,8 @@ struct HttpClient::Impl {
     ::curl_easy_setopt(handle, CURLOPT_HEADERDATA, exchange);
     ::curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, &TakeBody);
     ::curl_easy_setopt(handle, CURLOPT_WRITEDATA, exchange);
+    const std::string certificates = CertificateFile(handle);
+    if (!certificates.empty()) ::curl_easy_setopt(handle, CURLOPT_CAINFO, certificates.c_str());
     Set(CURLOPT_NOSIGNAL, 1);
     Set(CURLOPT_NOPROGRESS, 1);
     if (request.head) Set(CURLOPT_NOBODY, 1);

@@ -106,6 +106,12 @@ TEST_F(Http, FailuresOfTheNetworkAreNamed) {
   EXPECT_EQ(FetchBytes("http://no-such-host.invalid/x").status().code(), StatusCode::kUnavailable);
 }
 
+TEST_F(Http, TheEnvironmentNamesTheTrustedCertificates) {
+  const Variable certificates("SSL_CERT_FILE", "/no/such/certificates.pem");
+  const auto body = FetchBytes("https" + At("/picture").substr(4), Private());
+  EXPECT_NE(body.status().what().find("/no/such/certificates.pem"), std::string::npos) << body.status().ToString();
+}
+
 TEST_F(Http, PrivateAddressesAreRefusedBeforeAnythingIsSent) {
   EXPECT_EQ(ErrorOf("/picture", {}), "127.0.0.1 is not a public address");
   const std::string port = std::to_string(server_.port());
