@@ -52,8 +52,9 @@ endif()
 # The Python package, a component of its own: what a wheel holds. The libraries that not every system has come along.
 if(DIPTYCH_PYTHON_FOUND)
   set(package_options COMPONENT python EXCLUDE_FROM_ALL)
-  # Where the libraries are found to be brought along; what is installed then looks beside itself alone.
-  set_target_properties(diptych_python PROPERTIES INSTALL_RPATH "${onednn_folder}/lib" INSTALL_RPATH_USE_LINK_PATH ON)
+  # DT_RPATH, not DT_RUNPATH: it holds for what the libraries inside need of each other as well.
+  target_link_options(diptych_python PRIVATE -Wl,--disable-new-dtags)
+  set_target_properties(diptych_python PROPERTIES INSTALL_RPATH "$ORIGIN/lib")
   install(TARGETS diptych_python LIBRARY DESTINATION diptych ${package_options})
   install(DIRECTORY python/diptych/ DESTINATION diptych ${package_options}
           FILES_MATCHING PATTERN "*.py" PATTERN py.typed PATTERN __pycache__ EXCLUDE)
@@ -63,8 +64,9 @@ if(DIPTYCH_PYTHON_FOUND)
     install(DIRECTORY ${onednn_folder}/share/doc/onednn/ DESTINATION diptych/lib/licenses/onednn ${package_options}
             FILES_MATCHING PATTERN LICENSE PATTERN THIRD-PARTY-PROGRAMS)
   endif()
-  install(CODE "set(extension \$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/diptych/$<TARGET_FILE_NAME:diptych_python>)
-execute_process(COMMAND ${Python_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/bundle_libraries.py \${extension}
-                        \$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/diptych/lib
+  install(CODE "set(package \$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/diptych)
+execute_process(COMMAND ${Python_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/bundle_libraries.py
+                        $<TARGET_FILE:diptych_python> \${package}/$<TARGET_FILE_NAME:diptych_python> \${package}/lib
+                        ${CMAKE_CXX_COMPILER}
                 COMMAND_ERROR_IS_FATAL ANY)" ${package_options})
 endif()
