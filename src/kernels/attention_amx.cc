@@ -4,17 +4,14 @@
 #include <cstring>
 #include <limits>
 
+#include "kernels/amx.h"
 #include "kernels/attention.h"
 #include "kernels/attention_job.h"
-#include "kernels/onednn.h"
 #include "kernels/parallel.h"
+#include "kernels/tile_gemm.h"
 
-// AMX multiplies tiles of 16 rows by 64 bytes: C (16, 16) += A (16, 32) B (32, 16), where a row of B holds two rows of
-// the matrix interleaved. A head's keys and values are packed so once; up to 32 queries at a time then take the scores
-// of 32 keys in four tiles, softmax over rows in fp32, and the mix of 32 columns of the values in four tiles.
-// Intrinsics, for Highway has no tiles; each function names the instructions that it may use.
-#define DIPTYCH_AMX __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,amx-tile,amx-bf16")))
-
+// A head's keys and values are packed into tiles once; up to 32 queries at a time then take the scores of 32 keys in
+// four tiles, softmax over rows in fp32, and the mix of 32 columns of the values in four tiles.
 namespace diptych::kernels {
 namespace {
 
@@ -54,55 +51,10 @@ struct BrainScratch {
   uint16_t* v;        // tiles (keys / 32, HD / 16)
 };
 
-DIPTYCH_AMX void ConfigureTiles() {
-  struct alignas(64) {
-    uint8_t palette = 1, start_row = 0, reserved[14] = {};
-    uint16_t bytes[16] = {};
-    uint8_t rows[16] = {};
-  } config;
-  for (int i = 0; i < 8; ++i) {
-    config.bytes[i] = 64;
-    config.rows[i] = 16;
-  }
-  _tile_loadconfig(&config);
-}
-
-// Of a row, 32 values or those that there are; zeros behind them, and a row of zeros for none.
-DIPTYCH_AMX inline __m512i LoadRow(const uint16_t* row, int64_t count) {
-  if (count >= 32) return _mm512_loadu_si512(row);
-  if (count <= 0) return _mm512_setzero_si512();
-  return _mm512_maskz_loadu_epi16((__mmask32{1} << count) - 1, row);
-}
-
 // The next head's part of a row, which lies behind this one's: rows are pages apart, so that no other prefetcher sees
 // where this goes. It takes a third off the time for T = 50.
 inline void PrefetchNext(const uint16_t* row, int64_t d) {
   for (int64_t i = d; i < 2 * d; i += 32) _mm_prefetch(row + i, _MM_HINT_T0);
-}
-
-// Rows of 16 dwords become columns.
-DIPTYCH_AMX inline void Transpose(__m512i (&r)[16]) {
-  __m512i t[16];
-  for (int i = 0; i < 16; i += 2) {
-    t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
-    t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
-  }
-  for (int i = 0; i < 16; i += 4) {
-    for (int j = 0; j < 2; ++j) {
-      r[i + 2 * j] = _mm512_unpacklo_epi64(t[i + j], t[i + j + 2]);
-      r[i + 2 * j + 1] = _mm512_unpackhi_epi64(t[i + j], t[i + j + 2]);
-    }
-  }
-  for (int i = 0; i < 4; ++i) {
-    for (int half = 0; half < 2; ++half) {
-      t[8 * half + i] = _mm512_shuffle_i32x4(r[8 * half + i], r[8 * half + i + 4], 0x88);
-      t[8 * half + i + 4] = _mm512_shuffle_i32x4(r[8 * half + i], r[8 * half + i + 4], 0xdd);
-    }
-  }
-  for (int i = 0; i < 8; ++i) {
-    r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
-    r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
-  }
 }
 
 // The rows of one head that a sequence sees, its ancestors' first.
@@ -205,16 +157,6 @@ DIPTYCH_AMX inline void Multiply(const TileProduct& p) {
     _tile_stored(2, p.c + 16 * p.c_stride, c_bytes);
     _tile_stored(3, p.c + 16 * p.c_stride + 16, c_bytes);
   }
-}
-
-// 2^x for x <= 0, some 1e-4 relative, which bf16 hides.
-DIPTYCH_AMX inline __m512 RoughExp2(__m512 x) {
-  const __m512 n = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), r = _mm512_sub_ps(x, n);
-  __m512 p = _mm512_set1_ps(0.0558263f);  // minimax on [-1/2, 1/2]
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.2401536f));
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.6931531f));
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.9999893f));
-  return _mm512_scalef_ps(p, n);
 }
 
 // y += x * factor.
@@ -345,11 +287,7 @@ DIPTYCH_AMX void AttendPairs(const BrainAttentionJob& job, int64_t begin, int64_
 }  // namespace
 
 bool HasBrainAttention() {
-  static const bool has = [] {
-    constexpr int kAmx = static_cast<int>(dnnl::cpu_isa::avx512_core_amx);  // sets of instructions are bits
-    return (static_cast<int>(dnnl::get_effective_cpu_isa()) & kAmx) == kAmx;
-  }();
-  return has;
+  return HasTiles();
 }
 
 void Attention(Context& context, const BrainAttentionInput& input, const AttentionShape& shape, uint16_t* y) {

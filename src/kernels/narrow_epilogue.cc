@@ -118,9 +118,9 @@ template <class Op>
 HWY_INLINE void Finish(const NarrowTile& tile, const Op& op) {
   for (int64_t row = 0; row < tile.rows; ++row) {
     if (tile.row_scales == nullptr) {
-      FinishRow(tile, row, FloatSums{static_cast<const float*>(tile.sums) + row * tile.columns}, op);
+      FinishRow(tile, row, FloatSums{static_cast<const float*>(tile.sums) + row * tile.sums_stride}, op);
     } else {
-      const ScaledSums sums{static_cast<const int32_t*>(tile.sums) + row * tile.columns, tile.offsets,
+      const ScaledSums sums{static_cast<const int32_t*>(tile.sums) + row * tile.sums_stride, tile.offsets,
                             tile.column_scales, tile.row_scales[row]};
       FinishRow(tile, row, sums, op);
     }

@@ -11,7 +11,8 @@ namespace diptych::kernels {
 /// y = act(scale * (sums - offset) + bias + residual) of a tile, C columns from column `first` of rows of N.
 struct NarrowTile {
   int64_t rows = 0, columns = 0;
-  const void* sums = nullptr;  // (rows, columns), dense: fp32, or s32 with scales
+  const void* sums = nullptr;  // (rows, columns): fp32, or s32 with scales
+  int64_t sums_stride = 0;     // between its rows
   // Of int8 products.
   const float* row_scales = nullptr;     // (rows); null: the sums are fp32
   const float* column_scales = nullptr;  // (columns)

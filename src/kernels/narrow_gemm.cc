@@ -8,10 +8,11 @@
 #include <mutex>
 
 #include "kernels/convert.h"
-#include "kernels/narrow_epilogue.h"
+#include "kernels/narrow_product.h"
 #include "kernels/onednn.h"
 #include "kernels/parallel.h"
 #include "kernels/runtime.h"
+#include "kernels/tile_gemm.h"
 
 namespace diptych::kernels {
 namespace {
@@ -146,6 +147,42 @@ void Quantize(const float* w, int64_t n, int64_t k, NarrowWeight& weight, int8_t
   }
 }
 
+// By the library: blocks of rows times groups of columns.
+void MultiplyByLibrary(Context& context, const NarrowProduct& product) {
+  const NarrowWeight& w = product.w;
+  Arena& arena = context.arena();
+  const Arena::Scope scope(arena);
+  const int64_t m = product.m, groups = static_cast<int64_t>(w.packed.size());
+  const int64_t blocks = (m + kTileRows - 1) / kTileRows;
+  const auto rows_of = [&](int64_t block) { return std::min(kTileRows, m - block * kTileRows); };
+  const auto entry_of = [&](int64_t block, int64_t group) -> const Entry& {
+    const int64_t rows = (rows_of(block) + kRowUnit - 1) / kRowUnit * kRowUnit;
+    return EntryOf({rows, product.Columns(group), w.k, w.precision});
+  };
+  // At most four different primitives: the last block and the last group may be smaller.
+  std::array<const Entry*, 4> entries{};
+  size_t scratch_bytes = 0;
+  for (size_t i = 0; i < entries.size(); ++i) {
+    entries[i] = &entry_of(i < 2 ? 0 : blocks - 1, i % 2 == 0 ? 0 : groups - 1);
+    scratch_bytes = std::max(scratch_bytes, entries[i]->scratch.get_size());
+  }
+  const int threads = context.threads();
+  const size_t sums_bytes = static_cast<size_t>(kTileRows * w.group) * 4;
+  std::byte* sums = static_cast<std::byte*>(arena.AllocateBytes(static_cast<size_t>(threads) * sums_bytes));
+  scratch_bytes = (scratch_bytes + 63) / 64 * 64;
+  std::byte* scratch = static_cast<std::byte*>(arena.AllocateBytes(static_cast<size_t>(threads) * scratch_bytes));
+  ParallelForRanked(context, blocks * groups, 1, [&](int64_t begin, int64_t end, int rank) {
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t block = task / groups, group = task % groups, row = block * kTileRows;
+      const Entry& entry = *entries[static_cast<size_t>((block + 1 == blocks ? 2 : 0) + (group + 1 == groups ? 1 : 0))];
+      std::byte* tile_sums = sums + static_cast<size_t>(rank) * sums_bytes;
+      RunEntry(entry, product.x.row(row), w.packed[static_cast<size_t>(group)].data<uint8_t>(), tile_sums,
+               scratch + static_cast<size_t>(rank) * scratch_bytes);
+      FinishTile(product.Tile(row, rows_of(block), group, tile_sums, product.Columns(group)));
+    }
+  });
+}
+
 }  // namespace
 
 Precision EffectivePrecision(Precision precision) {
@@ -154,8 +191,6 @@ Precision EffectivePrecision(Precision precision) {
 
 NarrowWeight PackNarrow(const float* w, int64_t n, int64_t k, WeightOrder order, Precision precision) {
   NarrowWeight weight{.precision = precision, .n = n, .k = k};
-  const int64_t groups = (n + kTileColumns - 1) / kTileColumns;
-  weight.group = std::min(n, ((n + groups - 1) / groups + 15) / 16 * 16);
   std::vector<float> rows;  // (N, K)
   if (order == WeightOrder::kInOut) {
     rows.resize(static_cast<size_t>(n * k));
@@ -171,6 +206,14 @@ NarrowWeight PackNarrow(const float* w, int64_t n, int64_t k, WeightOrder order,
     Quantize(w, n, k, weight, reinterpret_cast<int8_t*>(narrow.data()));
   }
   const size_t row_bytes = narrow.size() / static_cast<size_t>(n);
+  if (HasTiles()) {
+    weight.group = kTileGroup;
+    weight.tiles = PackTiles(reinterpret_cast<const std::byte*>(narrow.data()), n, static_cast<int64_t>(row_bytes));
+    RegisterImplementation("diptych:tile_gemm");
+    return weight;
+  }
+  const int64_t groups = (n + kTileColumns - 1) / kTileColumns;
+  weight.group = std::min(n, ((n + groups - 1) / groups + 15) / 16 * 16);
   for (int64_t first = 0; first < n; first += weight.group) {
     const int64_t columns = std::min(weight.group, n - first);
     CheckedDnnl([&] {
@@ -189,56 +232,24 @@ void NarrowLinear(Context& context, const Rows& x, int64_t m, const NarrowWeight
   CHECK(x.type == w.precision && x.k == w.k && y.k == w.n);
   Arena& arena = context.arena();
   const Arena::Scope scope(arena);
-  const int64_t groups = static_cast<int64_t>(w.packed.size());
-  const int64_t blocks = (m + kTileRows - 1) / kTileRows;
-  const auto rows_of = [&](int64_t block) { return std::min(kTileRows, m - block * kTileRows); };
-  const auto entry_of = [&](int64_t block, int64_t group) -> const Entry& {
-    const int64_t rows = (rows_of(block) + kRowUnit - 1) / kRowUnit * kRowUnit;
-    return EntryOf({rows, std::min(w.group, w.n - group * w.group), w.k, w.precision});
-  };
-  // At most four different primitives: the last block and the last group may be smaller.
-  std::array<const Entry*, 4> entries{};
-  size_t scratch_bytes = 0;
-  for (size_t i = 0; i < entries.size(); ++i) {
-    entries[i] = &entry_of(i < 2 ? 0 : blocks - 1, i % 2 == 0 ? 0 : groups - 1);
-    scratch_bytes = std::max(scratch_bytes, entries[i]->scratch.get_size());
-  }
-  const int threads = context.threads();
-  const size_t sums_bytes = static_cast<size_t>(kTileRows * w.group) * 4;
-  std::byte* sums = static_cast<std::byte*>(arena.AllocateBytes(static_cast<size_t>(threads) * sums_bytes));
-  scratch_bytes = (scratch_bytes + 63) / 64 * 64;
-  std::byte* scratch = static_cast<std::byte*>(arena.AllocateBytes(static_cast<size_t>(threads) * scratch_bytes));
+  const int64_t groups = (w.n + w.group - 1) / w.group;
   const bool quantize = y.type == Precision::kInt8;
-  uint16_t* brains = quantize                          ? arena.Allocate<uint16_t>(m * w.n)
-                     : y.type == Precision::kBF16 ? reinterpret_cast<uint16_t*>(y.data)
-                                                  : nullptr;
-  float* largest = quantize ? arena.Allocate<float>(groups * m) : nullptr;  // (groups, M)
-
-  ParallelForRanked(context, blocks * groups, 1, [&](int64_t begin, int64_t end, int rank) {
-    for (int64_t task = begin; task < end; ++task) {
-      const int64_t block = task / groups, group = task % groups;
-      const int64_t row = block * kTileRows, first = group * w.group;
-      const Entry& entry = *entries[static_cast<size_t>((block + 1 == blocks ? 2 : 0) + (group + 1 == groups ? 1 : 0))];
-      std::byte* tile_sums = sums + static_cast<size_t>(rank) * sums_bytes;
-      RunEntry(entry, x.row(row), w.packed[static_cast<size_t>(group)].data<uint8_t>(), tile_sums,
-               scratch + static_cast<size_t>(rank) * scratch_bytes);
-      const bool scaled = w.precision == Precision::kInt8;
-      FinishTile({.rows = rows_of(block),
-                  .columns = std::min(w.group, w.n - first),
-                  .sums = tile_sums,
-                  .row_scales = scaled ? x.scales + row : nullptr,
-                  .column_scales = scaled ? w.scales.data() + first : nullptr,
-                  .offsets = scaled ? w.offsets.data() + first : nullptr,
-                  .bias = epilogue.bias == nullptr ? nullptr : epilogue.bias + first,
-                  .residual = epilogue.residual == nullptr ? nullptr : epilogue.residual + row * w.n + first,
-                  .activation = epilogue.activation,
-                  .stride = w.n,
-                  .y = brains == nullptr ? y.floats() + row * w.n + first : nullptr,
-                  .brains = brains == nullptr ? nullptr : brains + row * w.n + first,
-                  .largest = quantize ? largest + group * m + row : nullptr});
-    }
-  });
+  const NarrowProduct product{.x = x,
+                              .m = m,
+                              .w = w,
+                              .epilogue = epilogue,
+                              .y = y.type == Precision::kF32 ? y.floats() : nullptr,
+                              .brains = quantize                       ? arena.Allocate<uint16_t>(m * w.n)
+                                        : y.type == Precision::kBF16 ? reinterpret_cast<uint16_t*>(y.data)
+                                                                     : nullptr,
+                              .largest = quantize ? arena.Allocate<float>(groups * m) : nullptr};
+  if (w.packed.empty()) {
+    MultiplyTiles(context, product);
+  } else {
+    MultiplyByLibrary(context, product);
+  }
   if (!quantize) return;
+  float* largest = product.largest;
   for (int64_t group = 1; group < groups; ++group) {
     for (int64_t i = 0; i < m; ++i) largest[i] = std::max(largest[i], largest[group * m + i]);
   }
@@ -246,7 +257,7 @@ void NarrowLinear(Context& context, const Rows& x, int64_t m, const NarrowWeight
     MutableRows part = y;
     part.data = y.row(begin);
     part.scales = y.scales + begin;
-    QuantizeRows(brains + begin * w.n, largest + begin, end - begin, part);
+    QuantizeRows(product.brains + begin * w.n, largest + begin, end - begin, part);
   });
 }
 

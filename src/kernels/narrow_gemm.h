@@ -11,12 +11,13 @@
 
 namespace diptych::kernels {
 
-/// W (N, K) in groups of `group` columns of y, each packed for the library; the last group may be smaller.
+/// W (N, K) in groups of `group` columns of y; the last group may be smaller.
 struct NarrowWeight {
   Precision precision = Precision::kBF16;
   int64_t n = 0, k = 0;
   int64_t group = 0;
-  std::vector<Tensor> packed;  // bytes, one for each group
+  std::vector<Tensor> packed;  // bytes, one for each group, for the library; or
+  Tensor tiles;                // all of them, for our own product of tiles
   // kInt8: W = scale * levels, and the sum of a row's levels times the zero point of x.
   std::vector<float> scales;     // (N)
   std::vector<int32_t> offsets;  // (N)

@@ -36,6 +36,12 @@ std::vector<Case> Cases() {
   for (const auto activation : {Activation::kRelu, Activation::kRelu6, Activation::kQuickGelu, Activation::kGelu,
                                 Activation::kGeluTanh}) {
     cases.push_back({.m = 33, .n = 70, .k = 48, .activation = activation, .residual = true});
+    cases.push_back({.m = 65, .n = 160, .k = 200, .activation = activation});
+  }
+  // Several blocks of rows, several slices of a long K, several groups of columns.
+  for (const int threads : {1, 2, 3}) {
+    cases.push_back({.m = 900, .n = 96, .k = 64, .residual = true, .threads = threads});
+    cases.push_back({.m = 70, .n = 416, .k = 2000, .residual = true, .threads = threads});
   }
   return cases;
 }

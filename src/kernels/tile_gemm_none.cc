@@ -1,0 +1,18 @@
+#include "core/check.h"
+#include "kernels/tile_gemm.h"
+
+namespace diptych::kernels {
+
+bool HasTiles() {
+  return false;
+}
+
+Tensor PackTiles(const std::byte*, int64_t, int64_t) {
+  CHECK(false) << " no product of tiles on this processor";
+}
+
+void MultiplyTiles(Context&, const NarrowProduct&) {
+  CHECK(false) << " no product of tiles on this processor";
+}
+
+}  // namespace diptych::kernels
