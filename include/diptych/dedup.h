@@ -3,6 +3,7 @@
 #define DIPTYCH_DEDUP_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,7 @@ struct DedupOptions {
   std::string against;
   std::string tier = "semantic";
   double threshold = 0.95;
-  int distance = 10;
+  int distance = 14;
   std::string keep = "best";
   std::string keep_list, drop_list, html, shards;
   bool apply = false;
@@ -39,7 +40,8 @@ struct DedupOptions {
     visit(Field{.name = "threshold", .help = "cosine of a semantic duplicate", .value = "X", .min = 0.5, .max = 1},
           threshold);
     visit(Field{.name = "distance",
-                .help = "bits of 64 in which perceptual hashes of near duplicates differ at most",
+                .help = "bits of 64 in which perceptual hashes of near duplicates differ at most, and five times "
+                        "as many of 256",
                 .value = "N",
                 .min = 0,
                 .max = 20},
@@ -73,14 +75,17 @@ struct DuplicateRow {
   int64_t group = 0;  // from 0
   std::string path;
   bool keep = false;
-  std::string tier;   // its likeness to the picture that is kept; of that one, the closest of the group
-  double cosine = 1;  // with the picture that is kept
+  std::string tier;              // its likeness to the picture that is kept; of that one, the closest of the group
+  std::optional<double> cosine;  // with the picture that is kept, where embeddings were compared
 };
 
 struct DedupCounts {
   int64_t pictures = 0, groups = 0;
   int64_t exact = 0, near = 0, semantic = 0;  // that can go
-  double recall = 1;                          // estimated share of all such pairs that were found
+  /// Of the pairs that embeddings tell. The others, by their bytes and perceptual hashes, are all found.
+  double recall = 1;         // share found of those that brute force finds for a sample of the pictures
+  double recall_least = 0;   // of all of them, with 95 % confidence
+  int64_t recall_pairs = 0;  // in that sample; 0: it says nothing
 };
 
 struct DedupAnswer {

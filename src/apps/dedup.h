@@ -23,6 +23,14 @@ struct DedupResult {
 Result<DedupResult> FindDuplicates(const Store& store, const Store* against, const DedupOptions& options,
                                    const Runtime& runtime);
 
+/// Whether fingerprints are enough for what the options ask, so that no embeddings are needed.
+bool NeedsNoEmbeddings(const DedupOptions& options);
+
+/// FindDuplicates for pictures of which nothing but their fingerprints is known (apps/fingerprints.h).
+/// NeedsNoEmbeddings(options).
+Result<DedupResult> FindCopies(const std::vector<StoredPicture>& pictures, const DedupOptions& options,
+                               const Runtime& runtime);
+
 }  // namespace diptych
 
 #endif  // DIPTYCH_APPS_DEDUP_H_

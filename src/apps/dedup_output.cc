@@ -35,13 +35,13 @@ Status WritePage(const DedupResult& result, const DedupOptions& options, const D
   for (const DuplicateRow& row : result.rows) {
     if (row.keep) groups.push_back({.title = fmt::format("Group {}", row.group + 1)});
     Card card{.path = row.path, .title = fs::path(row.path).filename().string(), .dimmed = !row.keep};
-    card.notes.push_back(row.keep ? "stays" : fmt::format("{}, {:.3f}", row.tier, row.cosine));
+    card.notes.push_back(row.keep ? "stays" : row.cosine ? fmt::format("{}, {:.3f}", row.tier, *row.cosine) : row.tier);
     groups.back().cards.push_back(std::move(card));
   }
   const DedupCounts& counts = result.counts;
   const std::string summary =
-      fmt::format("{} pictures, {} groups; can go: {} exact, {} near, {} semantic. Found {:.2f} % of all such pairs.",
-                  counts.pictures, counts.groups, counts.exact, counts.near, counts.semantic, 100 * counts.recall);
+      fmt::format("{} pictures, {} groups; can go: {} exact, {} near, {} semantic{}.", counts.pictures, counts.groups,
+                  counts.exact, counts.near, counts.semantic, DescribeRecall(counts));
   return WriteContactSheet(options.html, "Duplicates", summary, groups, decode);
 }
 
@@ -76,6 +76,12 @@ Result<bool> SameBytes(const std::string& a, const std::string& b) {
 }
 
 }  // namespace
+
+std::string DescribeRecall(const DedupCounts& counts) {
+  if (counts.recall_pairs == 0) return "";
+  return fmt::format("; of {} pairs of a sample {:.1f} % were found: at least {:.1f} % of all (95 % confidence)",
+                     counts.recall_pairs, 100 * counts.recall, 100 * counts.recall_least);
+}
 
 Status FilterShard(const std::string& archive, const std::vector<std::string>& dropped, const std::string& out) {
   std::set<std::string> keys;

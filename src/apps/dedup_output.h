@@ -10,6 +10,9 @@
 
 namespace diptych {
 
+/// "; of 1323 pairs of a sample 99.5 % were found: …": of those that embeddings tell. Empty where the sample had none.
+std::string DescribeRecall(const DedupCounts& counts);
+
 /// --keep-list, --drop-list, --html and --shards, as far as they are asked for. `inputs` are the archives to write
 /// anew.
 Status WriteDedupOutputs(const DedupResult& result, const DedupOptions& options, const std::vector<std::string>& inputs,

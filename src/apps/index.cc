@@ -1,7 +1,5 @@
 #include "apps/index.h"
 
-#include <sys/stat.h>
-
 #include <chrono>
 #include <filesystem>
 #include <mutex>
@@ -9,8 +7,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "apps/fingerprints.h"
 #include "apps/open_store.h"
-#include "image/fingerprint.h"
 
 namespace diptych {
 namespace {
@@ -22,24 +20,6 @@ constexpr auto kMaxCommitDelay = std::chrono::seconds(20);  // slow pictures are
 
 bool IsAddress(const std::string& path) {
   return path.starts_with("http://") || path.starts_with("https://");
-}
-
-struct FileTimes {
-  int64_t bytes = 0, modified = 0;
-};
-
-std::optional<FileTimes> StatOf(const std::string& path) {
-  struct stat info;
-  if (::stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return std::nullopt;
-  const int64_t modified = int64_t{info.st_mtim.tv_sec} * 1000000000 + info.st_mtim.tv_nsec;
-  return FileTimes{static_cast<int64_t>(info.st_size), modified};
-}
-
-// The archive that a member's path begins with.
-std::optional<std::string> ArchiveOf(const std::string& path) {
-  const size_t end = path.find(".tar/");
-  if (end == std::string::npos) return std::nullopt;
-  return path.substr(0, end + 4);
 }
 
 int64_t Now() {
@@ -128,7 +108,7 @@ class Indexer {
   // False, with the picture made pending, where it must be embedded.
   bool IsKnown(const std::string& path, const PictureRef& ref) {
     const std::optional<std::string> archive = ArchiveOf(path);
-    const FileTimes times = StatOf(archive.value_or(path)).value_or(FileTimes{});
+    const FileTimes times = TimesOf(archive.value_or(path)).value_or(FileTimes{});
     const auto known = known_.find(path);
     if (known != known_.end()) {
       if (std::exchange(known->second.seen, true)) return true;  // named twice
@@ -165,7 +145,7 @@ class Indexer {
     const auto [begin, end] = by_size_.equal_range(times.bytes);
     for (auto it = begin; it != end; ++it) {
       Known& old = known_[it->second];
-      if (old.seen || !request_.part.Has(it->second) || StatOf(it->second)) continue;
+      if (old.seen || !request_.part.Has(it->second) || TimesOf(it->second)) continue;
       if (!content) content = ContentOf(ref);
       if (content != old.content) continue;
       store_.Rename(it->second, {.path = path, .bytes = times.bytes, .modified = times.modified});
@@ -177,14 +157,12 @@ class Indexer {
   }
 
   void Inspect(int64_t index, ByteSpan bytes, const Image& image) {
-    const Hash128 content = HashBytes(bytes);
-    const PictureFingerprint fingerprint = Fingerprint(image);
-    const std::lock_guard lock(mutex_);
-    StoredPicture& picture = pending_[index].picture;
-    picture.content = content;
-    picture.bytes = static_cast<int64_t>(bytes.size());
-    picture.phash = fingerprint.phash;
-    picture.sharpness = fingerprint.sharpness;
+    StoredPicture* picture = nullptr;  // stays where it is, and nobody else's, until its embedding comes
+    {
+      const std::lock_guard lock(mutex_);
+      picture = &pending_.at(index).picture;
+    }
+    SetFingerprint(bytes, image, *picture);
   }
 
   bool Take(const EmbeddedPicture& embedded) {
@@ -197,8 +175,6 @@ class Indexer {
       return true;
     }
     Pending& pending = node.mapped();
-    pending.picture.width = embedded.width;
-    pending.picture.height = embedded.height;
     pending.picture.indexed = Now();
     ++(pending.known ? counts_.changed : counts_.added);
     if (pending.known) store_.Remove(pending.picture.path);  // its new bytes may belong to another shard

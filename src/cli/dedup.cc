@@ -5,8 +5,10 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <utility>
 
 #include "apps/dedup_output.h"
+#include "apps/fingerprints.h"
 #include "apps/index.h"
 #include "cli/exit_code.h"
 #include "cli/progress_view.h"
@@ -57,11 +59,11 @@ class ScratchFolder {
 void PrintRows(const DedupResult& result, const std::string& format) {
   if (format == "csv") Print("group,path,keep,tier,cosine\n");
   for (const DuplicateRow& row : result.rows) {
-    const std::string cosine = JsonNumber(static_cast<float>(row.cosine));
+    const std::string cosine = row.cosine ? JsonNumber(static_cast<float>(*row.cosine)) : "";
     std::string line;
     if (format == "json") {
       line = fmt::format("{{\"group\":{},\"path\":{},\"keep\":{},\"tier\":\"{}\",\"cosine\":{}}}\n", row.group,
-                         JsonString(row.path), row.keep, row.tier, cosine);
+                         JsonString(row.path), row.keep, row.tier, row.cosine ? cosine : "null");
     } else if (format == "csv") {
       line = fmt::format("{},{},{},{},{}\n", row.group, CsvField(row.path), row.keep, row.tier, cosine);
     } else {
@@ -73,9 +75,9 @@ void PrintRows(const DedupResult& result, const std::string& format) {
 }
 
 void PrintSummary(const DedupCounts& counts) {
-  fmt::print(stderr, "{} pictures, {} groups; can go: {} exact, {} near, {} semantic; {:.2f} % of all pairs found\n",
-             WithCommas(counts.pictures), WithCommas(counts.groups), WithCommas(counts.exact), WithCommas(counts.near),
-             WithCommas(counts.semantic), 100 * counts.recall);
+  fmt::print(stderr, "{} pictures, {} groups; can go: {} exact, {} near, {} semantic{}\n", WithCommas(counts.pictures),
+             WithCommas(counts.groups), WithCommas(counts.exact), WithCommas(counts.near), WithCommas(counts.semantic),
+             DescribeRecall(counts));
 }
 
 std::string MoveTarget(const Flags& flags) {
@@ -103,6 +105,55 @@ Result<int> Undo(const Flags& flags) {
   return run->Finish(counts);
 }
 
+// What is the same by its bytes or its look can be told without a model, and without a store.
+Result<DedupResult> FindByFingerprints(const Flags& flags, const DecodeOptions& decode, const Runtime& runtime) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<PictureInputs> inputs,
+                   PictureInputs::Open(flags.pictures.input, runtime.fetch));
+  return FindCopies(FingerprintPictures(*inputs, decode, runtime), flags.dedup, runtime);
+}
+
+Result<DedupResult> FindInStore(const Flags& flags, const std::string& folder, const Runtime& runtime) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, Store::Open(folder));
+  std::unique_ptr<Store> against;
+  if (!flags.dedup.against.empty()) {
+    ASSIGN_OR_RETURN(against, Store::Open(flags.dedup.against));
+  }
+  return FindDuplicates(*store, against.get(), flags.dedup, runtime);
+}
+
+// Brings the store up to date with the inputs, if there are any, then looks into it.
+Result<DedupResult> Find(const Flags& flags, const DecodeOptions& decode, Runtime& runtime, std::unique_ptr<Run>* run,
+                         RunCounts* counts) {
+  const PictureFlags& pictures = flags.pictures;
+  const bool inputs = !pictures.input.inputs.empty() || !pictures.input.files_from.empty();
+  const bool no_model = inputs && flags.dedup.store.empty() && flags.dedup.against.empty();
+  if (!inputs || (no_model && NeedsNoEmbeddings(flags.dedup))) {
+    ASSIGN_OR_RETURN(*run, Run::Start(kHelp.name, pictures.run));
+    (*run)->Connect(runtime);
+    if (!inputs) return FindInStore(flags, flags.dedup.store, runtime);
+    const SkipSink tell = std::exchange(runtime.skip, {});
+    runtime.skip = [&](const std::string& path, const Status& reason) { ++counts->skipped, tell(path, reason); };
+    Result<DedupResult> found = FindByFingerprints(flags, decode, runtime);
+    runtime.skip = tell;
+    return found;
+  }
+  ScratchFolder scratch;
+  if (!scratch.made()) return IoError(scratch.path(), "cannot be made", "set TMPDIR to a folder with some space");
+  const std::string folder = flags.dedup.store.empty() ? scratch.path() : flags.dedup.store;
+  {
+    ASSIGN_OR_RETURN(PictureSession session, StartPictures(kHelp.name, pictures));
+    ASSIGN_OR_RETURN(const std::unique_ptr<Store> store,
+                     Store::OpenForWriting(folder, IdentityOf(*session.clip, pictures.model.model)));
+    ASSIGN_OR_RETURN(const IndexCounts indexed,
+                     IndexPictures(*session.clip, *session.inputs, {.inputs = pictures.input, .batch = session.batch},
+                                   *store, session.runtime));
+    *counts = {.done = store->count(), .skipped = indexed.skipped};
+    *run = std::move(session.run);
+  }
+  (*run)->Connect(runtime);
+  return FindInStore(flags, folder, runtime);
+}
+
 Result<int> Dedup(const Flags& flags, const std::string& format) {
   if (!flags.dedup.undo.empty()) return Undo(flags);
   const bool inputs = !flags.pictures.input.inputs.empty() || !flags.pictures.input.files_from.empty();
@@ -114,31 +165,10 @@ Result<int> Dedup(const Flags& flags, const std::string& format) {
   }
   ASSIGN_OR_RETURN(const DecodeOptions decode, MakeDecodeOptions(flags.pictures.picture));
   if (flags.dedup.apply) RETURN_IF_ERROR(CheckMoveTarget(MoveTarget(flags)));
-  ScratchFolder scratch;
-  if (!scratch.made()) return IoError(scratch.path(), "cannot be made", "set TMPDIR to a folder with some space");
-  const std::string folder = flags.dedup.store.empty() ? scratch.path() : flags.dedup.store;
   RunCounts counts;
   std::unique_ptr<Run> run;
-  Runtime runtime{.threads = ThreadCount(flags.pictures.model)};
-  if (inputs) {
-    ASSIGN_OR_RETURN(PictureSession session, StartPictures(kHelp.name, flags.pictures));
-    ASSIGN_OR_RETURN(const std::unique_ptr<Store> store,
-                     Store::OpenForWriting(folder, IdentityOf(*session.clip, flags.pictures.model.model)));
-    ASSIGN_OR_RETURN(const IndexCounts indexed,
-                     IndexPictures(*session.clip, *session.inputs,
-                                   {.inputs = flags.pictures.input, .batch = session.batch}, *store, session.runtime));
-    counts = {.done = store->count(), .skipped = indexed.skipped};
-    run = std::move(session.run);
-  } else {
-    ASSIGN_OR_RETURN(run, Run::Start(kHelp.name, flags.pictures.run));
-  }
-  run->Connect(runtime);
-  ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, Store::Open(folder));
-  std::unique_ptr<Store> against;
-  if (!flags.dedup.against.empty()) {
-    ASSIGN_OR_RETURN(against, Store::Open(flags.dedup.against));
-  }
-  ASSIGN_OR_RETURN(const DedupResult result, FindDuplicates(*store, against.get(), flags.dedup, runtime));
+  Runtime runtime{.threads = ThreadCount(flags.pictures.model), .fetch = MakeFetcher(flags.pictures.input)};
+  ASSIGN_OR_RETURN(const DedupResult result, Find(flags, decode, runtime, &run, &counts));
   counts.done = std::max(counts.done, result.counts.pictures);
   std::vector<std::string> archives;
   for (const std::string& input : flags.pictures.input.inputs) {

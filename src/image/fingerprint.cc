@@ -3,15 +3,19 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstddef>
 #include <numbers>
+#include <span>
+#include <vector>
 
 #include "image/resize.h"
 
 namespace diptych {
 namespace {
 
-constexpr int kSide = 32, kLow = 8;
-constexpr int kSamples = 4;    // of a cell, in each direction
+constexpr int kSide = 32;
+constexpr size_t kLow = 8, kDetail = 16;
+constexpr int kMost = 128;     // pixels that are read along an edge
 constexpr double kFlat = 2.0;  // grey levels: deviation of a picture that is one colour and some noise
 
 // Grey levels of a picture in kL or kRgb, as Pillow's convert("L").
@@ -30,66 +34,87 @@ class Grey {
   int channels_;
 };
 
-// Where the samples of cell `i` of kSide lie along an edge of `n` pixels: at most kSamples of them, evenly.
-struct Run {
-  int first, step, count;
+// A pixel's part of a cell: how much of the cell it covers along one edge.
+struct Overlap {
+  int pixel, cell;
+  float part;
 };
-Run RunOf(int i, int n) {
-  const int begin = i * n / kSide, end = std::max(begin + 1, (i + 1) * n / kSide);
-  const int step = std::max(1, (end - begin) / kSamples);
-  return {begin + (step - 1) / 2, step, (end - begin + step - 1) / step};
+
+// At most kMost pixels along an edge of `n`, evenly taken, spread over kSide cells. By pixel, then cell.
+std::vector<Overlap> OverlapsOf(int n) {
+  const int taken = std::min(n, kMost);
+  std::vector<Overlap> overlaps;
+  for (int i = 0; i < taken; ++i) {
+    const int pixel = static_cast<int>((int64_t{2} * i + 1) * n / (2 * taken));
+    // The pixel covers [i, i + 1) * kSide, and a cell [j, j + 1) * taken, of the same line.
+    for (int cell = i * kSide / taken; cell * taken < (i + 1) * kSide; ++cell) {
+      const int begin = std::max(i * kSide, cell * taken), end = std::min((i + 1) * kSide, (cell + 1) * taken);
+      overlaps.push_back({pixel, cell, static_cast<float>(end - begin) / static_cast<float>(taken)});
+    }
+  }
+  return overlaps;
 }
 
-std::array<float, kSide * kSide> Shrink(const Grey& grey, int width, int height) {
-  std::array<float, kSide * kSide> cells;
-  for (int i = 0; i < kSide; ++i) {
-    const Run rows = RunOf(i, height);
-    for (int j = 0; j < kSide; ++j) {
-      const Run columns = RunOf(j, width);
-      float sum = 0;
-      int count = 0;
-      for (int r = 0; r < rows.count; ++r) {
-        const int y = std::min(rows.first + r * rows.step, height - 1);
-        for (int c = 0; c < columns.count; ++c, ++count) {
-          sum += grey.At(std::min(columns.first + c * columns.step, width - 1), y);
-        }
+using Cells = std::array<float, kSide * kSide>;
+
+// The mean of each cell: exact in small pictures, of samples in large ones.
+Cells Shrink(const Grey& grey, int width, int height) {
+  const std::vector<Overlap> columns = OverlapsOf(width), rows = OverlapsOf(height);
+  Cells cells{};
+  std::array<float, kSide> line;
+  int at = -1;  // the row of pixels that `line` holds
+  for (const Overlap& row : rows) {
+    if (row.pixel != at) {
+      at = row.pixel;
+      line.fill(0);
+      for (const Overlap& column : columns) {
+        line[static_cast<size_t>(column.cell)] += column.part * grey.At(column.pixel, at);
       }
-      cells[static_cast<size_t>(i * kSide + j)] = sum / static_cast<float>(count);
     }
+    float* to = cells.data() + row.cell * kSide;
+    for (size_t j = 0; j < kSide; ++j) to[j] += row.part * line[j];
   }
   return cells;
 }
 
-uint64_t PerceptualHash(const std::array<float, kSide * kSide>& cells) {
+bool IsFlat(const Cells& cells) {
   double mean = 0, squares = 0;
   for (const float v : cells) mean += v, squares += static_cast<double>(v) * v;
   mean /= cells.size();
-  if (squares / cells.size() - mean * mean < kFlat * kFlat) return 0;
+  return squares / cells.size() - mean * mean < kFlat * kFlat;
+}
 
-  static const auto cosines = [] {  // of the DCT-II
-    std::array<std::array<float, kSide>, kLow> table;
-    for (int k = 0; k < kLow; ++k) {
-      for (int i = 0; i < kSide; ++i) {
-        const double angle = std::numbers::pi * (2 * i + 1) * k / (2 * kSide);
-        table[static_cast<size_t>(k)][static_cast<size_t>(i)] = static_cast<float>(std::cos(angle));
+// The lowest frequencies of the DCT-II in both directions: (kDetail, kDetail), rows first.
+std::array<float, kDetail * kDetail> LowFrequencies(const Cells& cells) {
+  static const auto cosines = [] {
+    std::array<std::array<float, kSide>, kDetail> table;
+    for (size_t k = 0; k < kDetail; ++k) {
+      for (size_t i = 0; i < kSide; ++i) {
+        const double angle = std::numbers::pi * static_cast<double>((2 * i + 1) * k) / (2 * kSide);
+        table[k][i] = static_cast<float>(std::cos(angle));
       }
     }
     return table;
   }();
-  std::array<float, kLow * kLow> low{};
-  for (size_t k = 0; k < kLow; ++k) {
-    for (size_t y = 0; y < kSide; ++y) {
+  std::array<float, kDetail * kDetail> low{};
+  for (size_t y = 0; y < kSide; ++y) {
+    for (size_t k = 0; k < kDetail; ++k) {
       float sum = 0;
       for (size_t x = 0; x < kSide; ++x) sum += cells[y * kSide + x] * cosines[k][x];
-      for (size_t l = 0; l < kLow; ++l) low[l * kLow + k] += sum * cosines[l][y];
+      for (size_t l = 0; l < kDetail; ++l) low[l * kDetail + k] += sum * cosines[l][y];
     }
   }
-  std::array<float, kLow* kLow> sorted = low;
-  std::nth_element(sorted.begin(), sorted.begin() + sorted.size() / 2, sorted.end());
-  const float median = sorted[sorted.size() / 2];
-  uint64_t bits = 0;
-  for (size_t i = 0; i < low.size(); ++i) bits |= static_cast<uint64_t>(low[i] > median) << i;
-  return bits;
+  return low;
+}
+
+// A bit for each of the lowest side x side frequencies: whether it lies over their median.
+void SetBits(const std::array<float, kDetail * kDetail>& low, size_t side, std::span<uint64_t> words) {
+  std::array<float, kDetail * kDetail> values;
+  for (size_t i = 0; i < side * side; ++i) values[i] = low[i / side * kDetail + i % side];
+  std::array<float, kDetail * kDetail> sorted = values;
+  const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(side * side / 2);
+  std::nth_element(sorted.begin(), middle, sorted.begin() + static_cast<std::ptrdiff_t>(side * side));
+  for (size_t i = 0; i < side * side; ++i) words[i / 64] |= static_cast<uint64_t>(values[i] > *middle) << (i % 64);
 }
 
 double Sharpness(const Grey& grey, int width, int height) {
@@ -113,8 +138,13 @@ double Sharpness(const Grey& grey, int width, int height) {
 PictureFingerprint Fingerprint(const Image& image) {
   if (image.mode != PixelMode::kL && image.mode != PixelMode::kRgb) return Fingerprint(ConvertToRgb(image));
   const Grey grey(image);
-  return {.phash = PerceptualHash(Shrink(grey, image.width, image.height)),
-          .sharpness = Sharpness(grey, image.width, image.height)};
+  PictureFingerprint fingerprint{.sharpness = Sharpness(grey, image.width, image.height)};
+  const Cells cells = Shrink(grey, image.width, image.height);
+  if (IsFlat(cells)) return fingerprint;
+  const auto low = LowFrequencies(cells);
+  SetBits(low, kLow, std::span(&fingerprint.phash, 1));
+  SetBits(low, kDetail, fingerprint.detail);
+  return fingerprint;
 }
 
 }  // namespace diptych

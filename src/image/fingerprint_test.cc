@@ -25,8 +25,11 @@ TEST(Fingerprint, CopiesAreNearOthersFar) {
   Image bright = cat;
   for (uint8_t& v : bright.pixels) v = static_cast<uint8_t>(std::min(255, v * 5 / 4));
   EXPECT_LE(HashDistance(original.phash, Fingerprint(bright).phash), 6);
+  EXPECT_LE(HashDistance(original.detail, Fingerprint(bright).detail), 24);
+  EXPECT_LE(HashDistance(original.detail, Fingerprint(Scaled(cat, cat.width / 2, cat.height / 2)).detail), 16);
   for (const char* other : {"coffee.jpg", "rocket.jpg"}) {
     EXPECT_GE(HashDistance(original.phash, Fingerprint(Example(other)).phash), 18) << other;
+    EXPECT_GE(HashDistance(original.detail, Fingerprint(Example(other)).detail), 90) << other;
   }
   Image mirrored = cat;
   mirrored.exif_orientation = 2;

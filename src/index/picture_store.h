@@ -3,6 +3,7 @@
 #ifndef DIPTYCH_INDEX_PICTURE_STORE_H_
 #define DIPTYCH_INDEX_PICTURE_STORE_H_
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -32,6 +33,7 @@ struct StoredPicture {
   Hash128 content;       // of the encoded bytes
   int width = 0, height = 0;
   uint64_t phash = 0;    // image/fingerprint.h; 0 where the picture is too flat to have one
+  std::array<uint64_t, 4> detail = {};  // likewise; 0 also where the store is older than it, or on servers
   double sharpness = 0;  // likewise
   std::string caption;
   std::string metadata;  // a JSON object, or empty

@@ -177,8 +177,8 @@ SimilarPairs FindSimilarPairs(Context& context, const HalfRows& rows, const Pair
   return result;
 }
 
-double EstimateRecall(Context& context, const HalfRows& rows, const PairOptions& options, const PairTest& wanted,
-                      const SimilarPairs& found, int64_t samples) {
+RecallEstimate EstimateRecall(Context& context, const HalfRows& rows, const PairOptions& options,
+                              const PairTest& wanted, const SimilarPairs& found, int64_t samples) {
   const int64_t n = rows.n();
   samples = std::min(samples, n);
   std::vector<uint32_t> all(static_cast<size_t>(n)), some;
@@ -194,12 +194,40 @@ double EstimateRecall(Context& context, const HalfRows& rows, const PairOptions&
     truth.insert(truth.end(), pairs.begin(), pairs.end());
   });
   LimitPairs(truth, n, options.most);  // what is left out on purpose is not missed
-  if (truth.empty()) return 1;
+  RecallEstimate estimate{.pairs = static_cast<int64_t>(truth.size())};
+  if (truth.empty()) return estimate;
   int64_t hits = 0;
   for (const SimilarPair& pair : truth) {
     hits += std::binary_search(found.pairs.begin(), found.pairs.end(), pair, InOrder);
   }
-  return static_cast<double>(hits) / static_cast<double>(truth.size());
+  std::vector<bool> paired(static_cast<size_t>(n));
+  for (const SimilarPair& pair : truth) paired[pair.a] = paired[pair.b] = true;
+  const int64_t trials = std::count_if(some.begin(), some.end(), [&](uint32_t row) { return paired[row]; });
+  estimate.share = static_cast<double>(hits) / static_cast<double>(truth.size());
+  estimate.least = LeastShare(estimate.share * static_cast<double>(trials), trials);
+  return estimate;
+}
+
+double LeastShare(double hits, int64_t trials) {
+  constexpr double kChance = 0.05;
+  const auto n = static_cast<double>(trials);
+  if (hits <= 0) return 0;
+  // The chance of `hits` or more out of n at a share of p; whole numbers only, so that half a hit counts as none.
+  const auto tail = [&](double p) {
+    double sum = 0;
+    for (double k = std::floor(hits); k <= n; ++k) {
+      const double ways = std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1);
+      const double misses = n - k > 0 ? (n - k) * std::log1p(-p) : 0;
+      sum += std::exp(ways + k * std::log(p) + misses);
+    }
+    return sum;
+  };
+  double low = 0, high = 1;
+  for (int i = 0; i < 50; ++i) {
+    const double middle = (low + high) / 2;
+    (tail(middle) < kChance ? low : high) = middle;
+  }
+  return low;
 }
 
 }  // namespace diptych

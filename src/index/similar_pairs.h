@@ -40,10 +40,20 @@ struct SimilarPairs {
 SimilarPairs FindSimilarPairs(Context& context, const HalfRows& rows, const PairOptions& options,
                               const PairTest& wanted);
 
-/// The share of all wanted pairs that `found` holds, estimated from `samples` rows compared with every other one.
-/// 1 where there are none.
-double EstimateRecall(Context& context, const HalfRows& rows, const PairOptions& options, const PairTest& wanted,
-                      const SimilarPairs& found, int64_t samples);
+/// What is known of the share of all wanted pairs that was found.
+struct RecallEstimate {
+  double share = 1;   // of those that were looked up
+  double least = 0;   // of all pairs, with 95 % confidence
+  int64_t pairs = 0;  // that were looked up; 0: nothing is known
+};
+
+/// Compares `samples` rows, evenly taken, with every other one, and looks up the wanted pairs among `found`. The pairs
+/// of one row are found or missed together: the confidence is that of as many independent trials as rows have any.
+RecallEstimate EstimateRecall(Context& context, const HalfRows& rows, const PairOptions& options,
+                              const PairTest& wanted, const SimilarPairs& found, int64_t samples);
+
+/// The lowest share that would still give `hits` of `trials` or more in one case of twenty (Clopper and Pearson, 1934).
+double LeastShare(double hits, int64_t trials);
 
 }  // namespace diptych
 

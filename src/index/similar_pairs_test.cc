@@ -90,7 +90,33 @@ TEST(SimilarPairs, ClustersFindNearlyAllAndTheSameAtAnyNumberOfThreads) {
   const auto all = Naive(rows, 0.9f);
   const double recall = static_cast<double>(found.pairs.size()) / static_cast<double>(all.size());
   EXPECT_GE(recall, 0.98);
-  EXPECT_NEAR(EstimateRecall(four, rows, options, All, found, 3000), recall, 0.02);
+  const RecallEstimate estimate = EstimateRecall(four, rows, options, All, found, 3000);
+  EXPECT_NEAR(estimate.share, recall, 0.02);
+  EXPECT_LT(estimate.least, estimate.share);
+  EXPECT_GE(estimate.least, estimate.share - 0.04);
+  EXPECT_GT(estimate.pairs, 200);
+}
+
+TEST(SimilarPairs, RecallOfWhatIsMissing) {
+  const std::vector<uint16_t> halves = Vectors(2000, 0.1f);
+  const HalfRows rows = RowsOf(halves);
+  Context context(2);
+  SimilarPairs found = FindSimilarPairs(context, rows, {.cosine = 0.9f}, All);
+  const auto all = static_cast<double>(found.pairs.size());
+  std::erase_if(found.pairs, [](const SimilarPair& pair) { return pair.a % 4 == 0; });
+  const RecallEstimate estimate = EstimateRecall(context, rows, {.cosine = 0.9f}, All, found, 2000);
+  EXPECT_DOUBLE_EQ(estimate.share, static_cast<double>(found.pairs.size()) / all);
+  EXPECT_EQ(estimate.pairs, static_cast<int64_t>(all));
+  const RecallEstimate nothing = EstimateRecall(context, rows, {.cosine = 1.5f}, All, found, 100);
+  EXPECT_EQ(nothing.pairs, 0);
+  EXPECT_EQ(nothing.least, 0);
+}
+
+TEST(SimilarPairs, LeastShareAsTablesHaveIt) {
+  EXPECT_NEAR(LeastShare(10, 10), 0.7411, 1e-4);  // 0.05^(1/10)
+  EXPECT_NEAR(LeastShare(8, 10), 0.4931, 1e-4);
+  EXPECT_NEAR(LeastShare(299, 300), 0.9843, 1e-4);
+  EXPECT_EQ(LeastShare(0, 10), 0);
 }
 
 TEST(SimilarPairs, AcrossTwoSetsAlone) {

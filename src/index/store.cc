@@ -20,17 +20,22 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kApplicationId = 0x44505453;  // "DPTS", so that `file` and we know what it is
-constexpr int64_t kVersion = 1;
+constexpr int64_t kVersion = 2;  // 1 had no detail hashes
 constexpr const char* kTables = R"sql(
   CREATE TABLE facts(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE pictures(
     slot INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, bytes INTEGER NOT NULL, modified INTEGER NOT NULL,
     content BLOB NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL, phash INTEGER NOT NULL,
     sharpness REAL NOT NULL, caption TEXT NOT NULL, metadata TEXT NOT NULL, indexed INTEGER NOT NULL,
-    checksum INTEGER NOT NULL);
+    checksum INTEGER NOT NULL, detail BLOB NOT NULL);
 )sql";
+constexpr const char* kUpgrade = "ALTER TABLE pictures ADD COLUMN detail BLOB NOT NULL DEFAULT x''";
 constexpr const char* kColumns =
     "slot, path, bytes, modified, content, width, height, phash, sharpness, caption, metadata, indexed";
+
+std::string ColumnsOf(int64_t version) {
+  return std::string(kColumns) + (version == 1 ? ", x''" : ", detail");
+}
 
 std::string BlobOf(const Hash128& hash) {
   std::string blob(16, '\0');
@@ -53,10 +58,12 @@ StoredPicture ReadPicture(const SqlStatement& row) {
   picture.caption = row.Text(9);
   picture.metadata = row.Text(10);
   picture.indexed = row.Int(11);
+  const std::string detail = row.Blob(12);
+  if (detail.size() == sizeof picture.detail) std::memcpy(picture.detail.data(), detail.data(), detail.size());
   return picture;
 }
 
-// All columns but the slot, which is parameter 1, and the checksum, which is parameter 13.
+// All columns but the slot, which is parameter 1, and the checksum, which is parameter 14.
 void BindPicture(const StoredPicture& picture, SqlStatement& statement) {
   statement.Bind(2, std::string_view(picture.path));
   statement.Bind(3, picture.bytes);
@@ -69,6 +76,7 @@ void BindPicture(const StoredPicture& picture, SqlStatement& statement) {
   statement.Bind(10, std::string_view(picture.caption));
   statement.Bind(11, std::string_view(picture.metadata));
   statement.Bind(12, picture.indexed);
+  statement.BindBlob(13, {reinterpret_cast<const char*>(picture.detail.data()), sizeof picture.detail});
 }
 
 int64_t ToInt(const std::string& text) {
@@ -141,6 +149,8 @@ Status Store::Load(bool create, const StoreIdentity* identity) {
   if (found == 0 && !create) {
     return NotFound(folder_, "the store is empty: its first writer has not committed anything", "index into it");
   }
+  version_ = found == 0 ? kVersion : found;
+  if (found == 1 && create) RETURN_IF_ERROR(Upgrade());
   if (found > kVersion) {
     return Unsupported(folder_, "the store has version " + std::to_string(found) + " of the format",
                        "this program knows version " + std::to_string(kVersion));
@@ -164,6 +174,14 @@ Status Store::CreateTables(const StoreIdentity& identity) {
   RETURN_IF_ERROR(SetFact("rows", "0"));
   RETURN_IF_ERROR(database_.Run("PRAGMA application_id = " + std::to_string(kApplicationId)));
   RETURN_IF_ERROR(database_.Run("PRAGMA user_version = " + std::to_string(kVersion)));
+  return transaction.Commit();
+}
+
+Status Store::Upgrade() {
+  ASSIGN_OR_RETURN(SqlTransaction transaction, SqlTransaction::Begin(database_));
+  RETURN_IF_ERROR(database_.Run(kUpgrade));
+  RETURN_IF_ERROR(database_.Run("PRAGMA user_version = " + std::to_string(kVersion)));
+  version_ = kVersion;
   return transaction.Commit();
 }
 
@@ -224,7 +242,7 @@ Status Store::OpenWriter() {
 
 Status Store::ForEach(const std::function<Status(const StoredPicture&)>& visit) const {
   ASSIGN_OR_RETURN(SqlStatement rows,
-                   database_.Prepare(std::string("SELECT ") + kColumns + " FROM pictures ORDER BY slot"));
+                   database_.Prepare("SELECT " + ColumnsOf(version_) + " FROM pictures ORDER BY slot"));
   while (true) {
     ASSIGN_OR_RETURN(const bool more, rows.Step());
     if (!more) return Status::Ok();
@@ -234,7 +252,7 @@ Status Store::ForEach(const std::function<Status(const StoredPicture&)>& visit) 
 
 Result<StoredPicture> Store::Get(int64_t slot) const {
   ASSIGN_OR_RETURN(SqlStatement row,
-                   database_.Prepare(std::string("SELECT ") + kColumns + " FROM pictures WHERE slot = ?1"));
+                   database_.Prepare("SELECT " + ColumnsOf(version_) + " FROM pictures WHERE slot = ?1"));
   row.Bind(1, slot);
   ASSIGN_OR_RETURN(const bool found, row.Step());
   if (!found) return NotFound(folder_, "slot " + std::to_string(slot) + " has no picture");
@@ -306,7 +324,7 @@ Status Store::CommitChanges(int64_t first_slot) {
   ASSIGN_OR_RETURN(SqlStatement remove, database_.Prepare("DELETE FROM pictures WHERE path = ?1"));
   ASSIGN_OR_RETURN(SqlStatement add,
                    database_.Prepare(std::string("INSERT INTO pictures(") + kColumns +
-                                     ", checksum) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)"));
+                                     ", detail, checksum) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)"));
   ASSIGN_OR_RETURN(SqlStatement rename, database_.Prepare("UPDATE OR REPLACE pictures SET path = ?2, bytes = ?3, "
                                                           "modified = ?4 WHERE path = ?1"));
   const size_t row_bytes = static_cast<size_t>(identity_.e) * 2;
@@ -328,7 +346,7 @@ Status Store::CommitChanges(int64_t first_slot) {
         reinterpret_cast<const uint8_t*>(added_.data()) + row_bytes * static_cast<size_t>(slot - first_slot);
     add.Bind(1, slot++);
     BindPicture(change.picture, add);
-    add.Bind(13, static_cast<int64_t>(Checksum64({bytes, row_bytes})));
+    add.Bind(14, static_cast<int64_t>(Checksum64({bytes, row_bytes})));
     RETURN_IF_ERROR(add.Run());
   }
   RETURN_IF_ERROR(SetFact("rows", std::to_string(slot)));

@@ -98,6 +98,7 @@ class Store : public PictureStore {
   explicit Store(std::string folder, const StoreOptions& options);
   Status Load(bool create, const StoreIdentity* identity);
   Status CreateTables(const StoreIdentity& identity);
+  Status Upgrade();
   Status ReadFacts();
   Status OpenWriter();
   Status CommitChanges(int64_t first_slot);
@@ -112,6 +113,7 @@ class Store : public PictureStore {
   std::unique_ptr<WriterLock> lock_;  // writers only
   SqlDatabase database_;
   StoreIdentity identity_;
+  int64_t version_ = 0;  // of the format
   int64_t generation_ = 0, count_ = 0, committed_ = 0;
   VectorMapping vectors_;
   std::optional<VectorWriter> writer_;

@@ -53,6 +53,7 @@ StoredPicture PictureOf(const std::string& path, int width = 640) {
           .width = width,
           .height = 480,
           .phash = 0xfedcba9876543210u,
+          .detail = {1, 2, 3, 0xfedcba9876543210u},
           .sharpness = 12.5,
           .caption = "a picture of " + path,
           .metadata = R"({"key": 3, "word": "red"})",
@@ -108,11 +109,35 @@ TEST_F(StoreTest, KeepsWhatWasCommitted) {
   const StoredPicture expected = PictureOf("/p/a.jpg");
   EXPECT_EQ(a.content, expected.content);
   EXPECT_EQ(a.phash, expected.phash);
+  EXPECT_EQ(a.detail, expected.detail);
   EXPECT_EQ(a.modified, expected.modified);
   EXPECT_EQ(a.caption, expected.caption);
   EXPECT_EQ(a.metadata, expected.metadata);
   EXPECT_EQ(a.sharpness, expected.sharpness);
   EXPECT_EQ(a.indexed, expected.indexed);
+}
+
+// As stores were before pictures had detailed hashes.
+TEST_F(StoreTest, FirstVersionIsReadAndBroughtUpToDate) {
+  {
+    auto store = *Store::OpenForWriting(folder_, kIdentity);
+    Add(*store, "/p/a.jpg");
+    ASSERT_TRUE(store->Commit().ok());
+  }
+  {
+    const SqlDatabase database = *SqlDatabase::Open(folder_ + "/store.db", SqlDatabase::Access::kWrite);
+    ASSERT_TRUE(database.Run("ALTER TABLE pictures DROP COLUMN detail").ok());
+    ASSERT_TRUE(database.Run("PRAGMA user_version = 1").ok());
+  }
+  EXPECT_EQ(Reopened(folder_).at("/p/a.jpg").detail, (std::array<uint64_t, 4>{}));
+  EXPECT_EQ(Reopened(folder_).at("/p/a.jpg").phash, PictureOf("").phash);
+  {
+    auto store = *Store::OpenForWriting(folder_, kIdentity);
+    Add(*store, "/p/b.jpg");
+    ASSERT_TRUE(store->Commit().ok());
+  }
+  EXPECT_EQ(Reopened(folder_).at("/p/a.jpg").detail, (std::array<uint64_t, 4>{}));
+  EXPECT_EQ(Reopened(folder_).at("/p/b.jpg").detail, PictureOf("").detail);
 }
 
 TEST_F(StoreTest, ReplacesRemovesAndRenames) {

@@ -120,7 +120,7 @@ void BindDedupResults(nb::module_& m) {
       .def_ro("path", &DuplicateRow::path)
       .def_ro("keep", &DuplicateRow::keep)
       .def_ro("tier", &DuplicateRow::tier, "exact, near or semantic: its likeness to the picture that is kept")
-      .def_ro("cosine", &DuplicateRow::cosine, "with the picture that is kept")
+      .def_ro("cosine", &DuplicateRow::cosine, "with the picture that is kept, where embeddings were compared")
       .def("__repr__", [](const DuplicateRow& r) {
         return "<DuplicateRow of group " + std::to_string(r.group) + ": " + (r.keep ? "keep" : r.tier) + " " + r.path +
                ">";
@@ -133,7 +133,11 @@ void BindDedupResults(nb::module_& m) {
       .def_prop_ro("near", [](const DedupAnswer& a) { return a.counts.near; }, "that can go")
       .def_prop_ro("semantic", [](const DedupAnswer& a) { return a.counts.semantic; }, "that can go")
       .def_prop_ro("recall", [](const DedupAnswer& a) { return a.counts.recall; },
-                   "estimated share of all such pairs that were found")
+                   "share found of the pairs that brute force finds for a sample of the pictures")
+      .def_prop_ro("recall_least", [](const DedupAnswer& a) { return a.counts.recall_least; },
+                   "share found of all pairs, at least, with 95 % confidence")
+      .def_prop_ro("recall_pairs", [](const DedupAnswer& a) { return a.counts.recall_pairs; },
+                   "pairs of the sample; where it has none, nothing is known")
       .def_ro("moved", &DedupAnswer::moved, "files, by apply or back again by undo")
       .def_ro("skipped", &DedupAnswer::skipped)
       .def("__len__", [](const DedupAnswer& a) { return a.rows.size(); })

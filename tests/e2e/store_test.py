@@ -337,6 +337,20 @@ class Dedup(Case):
         run("dedup", "--undo", moved / "undo.jsonl")
         self.assertEqual(len(list(self.photos.iterdir())), 4)
 
+    def test_copies_are_found_without_a_model(self):
+        os.mkdir(self.photos / "more")
+        shutil.copy(EXAMPLES / "cat.png", self.photos / "more/copy.png")
+        (self.photos / "more/broken.jpg").write_bytes(b"no picture")
+        run("index", self.photos, "--store", self.store, code=3)
+        wanted = rows("dedup", "--store", self.store, "--tier", "near")
+        found = rows("dedup", self.photos, "--tier", "near", "--model", self.tmp / "none", code=3)
+        self.assertEqual([(r["path"], r["tier"], r["keep"]) for r in found],
+                         [(r["path"], r["tier"], r["keep"]) for r in wanted])
+        self.assertEqual([r["cosine"] for r in found], [None, None])
+        self.assertEqual([r["cosine"] for r in wanted], [1, 1])
+        self.fails("dedup", self.photos, "--tier", "near", "--keep", "central", "--model", self.tmp / "none", code=1,
+                   contains="none")
+
     def test_against(self):
         self.index()
         other = self.tmp / "other"
