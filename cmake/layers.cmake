@@ -36,7 +36,7 @@ foreach(line IN LISTS lines)
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     list(FILTER sources EXCLUDE REGEX "/(attention_amx|tile_gemm)_none\\.cc$")
   else()
-    list(FILTER sources EXCLUDE REGEX "/(attention_amx|tile_gemm)\\.cc$")
+    list(FILTER sources EXCLUDE REGEX "/(attention_amx|tile_gemm|tile_pack)\\.cc$")
   endif()
   if(PQ_FOUND)
     list(FILTER sources EXCLUDE REGEX "/remote_none\\.cc$")
@@ -59,7 +59,8 @@ endforeach()
 
 # GCC's own intrinsics leave the lanes that they do not use unset, and it then warns of them (bug 105593).
 set_source_files_properties(${PROJECT_SOURCE_DIR}/src/kernels/attention_amx.cc
-                            ${PROJECT_SOURCE_DIR}/src/kernels/tile_gemm.cc PROPERTIES
+                            ${PROJECT_SOURCE_DIR}/src/kernels/tile_gemm.cc
+                            ${PROJECT_SOURCE_DIR}/src/kernels/tile_pack.cc PROPERTIES
                             COMPILE_OPTIONS "-Wno-maybe-uninitialized;-Wno-uninitialized")
 
 # CLIP's merges are bytes inside the program.

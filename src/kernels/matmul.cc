@@ -10,6 +10,7 @@
 #include "kernels/pool.h"
 #include "kernels/row_groups.h"
 #include "kernels/runtime.h"
+#include "kernels/tile_gemm.h"
 
 namespace diptych::kernels {
 namespace {
@@ -51,6 +52,7 @@ void MatMul(Context& context, const MatMulArgs& args) {
     product.residual = nullptr;
   }
   const bool bf16 = context.precision() == Precision::kBF16;
+  if (bf16 && HasTiles()) return TileMatMul(context, product);
   if (bf16 && HasFastBf16()) return LibraryMatMul(context, product, Precision::kBF16);
   if (bf16) {
     product.a = RoundedCopy(context, args.a, args.m * args.k);

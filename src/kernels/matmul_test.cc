@@ -43,9 +43,10 @@ double DifferenceFromReference(const Case& c) {
   Context context(c.threads, Mode::kTraining, c.precision);
   double worst = 0.0;
   const auto compare = [&](const auto& product) { worst = std::max(worst, MaxDifference(expected, result(product))); };
-  // Both ways to compute it, of which this CPU's MatMul takes one.
-  const bool either = c.precision == Precision::kF32 && c.m * c.n * c.k > 0 && !(c.accumulate && c.residual);
-  if (either) compare([&] { LibraryMatMul(context, args, Precision::kF32); });
+  // All ways to compute it, of which this CPU's MatMul takes one.
+  const bool product = c.m * c.n * c.k > 0 && !(c.accumulate && c.residual);
+  const bool either = product && c.precision == Precision::kF32;
+  if (product && (either || HasFastBf16())) compare([&] { LibraryMatMul(context, args, c.precision); });
   ForEachTarget([&] {
     compare([&] { MatMul(context, args); });
     if (either) compare([&] { BlockMatMul(context, args); });
@@ -118,20 +119,22 @@ TEST(MatMul, GradientsAreTheDerivatives) {
   }
 }
 
+// By whichever of the ways this CPU has; groups of columns, slices of K and blocks of rows that are not whole.
 TEST(MatMul, BF16RoundsTheOperandsAndSumsInF32) {
-  for (int bits = 0; bits < 4; ++bits) {
-    for (const int threads : {1, 2}) {
-      const Case c{.m = 67,
-                   .n = 50,
-                   .k = 300,
+  const int64_t shapes[][3] = {{67, 50, 300}, {33, 96, 71}, {500, 160, 900}};
+  for (const auto& s : shapes) {
+    for (int bits = 0; bits < 8; ++bits) {
+      const Case c{.m = s[0],
+                   .n = s[1],
+                   .k = s[2],
                    .transpose_a = (bits & 1) != 0,
                    .transpose_b = (bits & 2) != 0,
-                   .accumulate = bits == 1,
+                   .accumulate = bits % 4 == 1,
                    .bias = true,
-                   .residual = bits == 2,
-                   .threads = threads,
+                   .residual = bits % 4 == 2,
+                   .threads = (bits & 4) != 0 ? 2 : 1,
                    .precision = Precision::kBF16};
-      EXPECT_LT(DifferenceFromReference(c), kTolerance) << bits;
+      EXPECT_LT(DifferenceFromReference(c), kTolerance) << s[0] << " x " << s[1] << " x " << s[2] << ": " << bits;
     }
   }
 }

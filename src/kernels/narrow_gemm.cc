@@ -8,7 +8,7 @@
 #include <mutex>
 
 #include "kernels/convert.h"
-#include "kernels/narrow_product.h"
+#include "kernels/narrow_epilogue.h"
 #include "kernels/onednn.h"
 #include "kernels/parallel.h"
 #include "kernels/runtime.h"
@@ -148,16 +148,15 @@ void Quantize(const float* w, int64_t n, int64_t k, NarrowWeight& weight, int8_t
 }
 
 // By the library: blocks of rows times groups of columns.
-void MultiplyByLibrary(Context& context, const NarrowProduct& product) {
-  const NarrowWeight& w = product.w;
+void MultiplyByLibrary(Context& context, const Rows& x, const NarrowWeight& w, const NarrowTile& y) {
   Arena& arena = context.arena();
   const Arena::Scope scope(arena);
-  const int64_t m = product.m, groups = static_cast<int64_t>(w.packed.size());
+  const int64_t m = y.rows, groups = static_cast<int64_t>(w.packed.size());
   const int64_t blocks = (m + kTileRows - 1) / kTileRows;
   const auto rows_of = [&](int64_t block) { return std::min(kTileRows, m - block * kTileRows); };
   const auto entry_of = [&](int64_t block, int64_t group) -> const Entry& {
     const int64_t rows = (rows_of(block) + kRowUnit - 1) / kRowUnit * kRowUnit;
-    return EntryOf({rows, product.Columns(group), w.k, w.precision});
+    return EntryOf({rows, std::min(w.group, w.n - group * w.group), w.k, w.precision});
   };
   // At most four different primitives: the last block and the last group may be smaller.
   std::array<const Entry*, 4> entries{};
@@ -176,9 +175,9 @@ void MultiplyByLibrary(Context& context, const NarrowProduct& product) {
       const int64_t block = task / groups, group = task % groups, row = block * kTileRows;
       const Entry& entry = *entries[static_cast<size_t>((block + 1 == blocks ? 2 : 0) + (group + 1 == groups ? 1 : 0))];
       std::byte* tile_sums = sums + static_cast<size_t>(rank) * sums_bytes;
-      RunEntry(entry, product.x.row(row), w.packed[static_cast<size_t>(group)].data<uint8_t>(), tile_sums,
+      RunEntry(entry, x.row(row), w.packed[static_cast<size_t>(group)].data<uint8_t>(), tile_sums,
                scratch + static_cast<size_t>(rank) * scratch_bytes);
-      FinishTile(product.Tile(row, rows_of(block), group, tile_sums, product.Columns(group)));
+      FinishTile(y.Part(row, rows_of(block), group, w.group, tile_sums, std::min(w.group, w.n - group * w.group)));
     }
   });
 }
@@ -234,22 +233,30 @@ void NarrowLinear(Context& context, const Rows& x, int64_t m, const NarrowWeight
   const Arena::Scope scope(arena);
   const int64_t groups = (w.n + w.group - 1) / w.group;
   const bool quantize = y.type == Precision::kInt8;
-  const NarrowProduct product{.x = x,
-                              .m = m,
-                              .w = w,
-                              .epilogue = epilogue,
-                              .y = y.type == Precision::kF32 ? y.floats() : nullptr,
-                              .brains = quantize                       ? arena.Allocate<uint16_t>(m * w.n)
-                                        : y.type == Precision::kBF16 ? reinterpret_cast<uint16_t*>(y.data)
-                                                                     : nullptr,
-                              .largest = quantize ? arena.Allocate<float>(groups * m) : nullptr};
+  NarrowTile out{.rows = m,
+                 .columns = w.n,
+                 .bias = epilogue.bias,
+                 .residual = epilogue.residual,
+                 .activation = epilogue.activation,
+                 .stride = w.n};
+  switch (y.type) {
+    case Precision::kF32: out.y = y.floats(); break;
+    case Precision::kBF16: out.brains = reinterpret_cast<uint16_t*>(y.data); break;
+    case Precision::kInt8: out.brains = arena.Allocate<uint16_t>(m * w.n); break;
+  }
+  if (quantize) out.largest = arena.Allocate<float>(groups * m);
+  if (w.precision == Precision::kInt8) {
+    out.row_scales = x.scales;
+    out.column_scales = w.scales.data();
+    out.offsets = w.offsets.data();
+  }
   if (w.packed.empty()) {
-    MultiplyTiles(context, product);
+    MultiplyTiles(context, x, reinterpret_cast<const std::byte*>(w.tiles.data<uint8_t>()), out);
   } else {
-    MultiplyByLibrary(context, product);
+    MultiplyByLibrary(context, x, w, out);
   }
   if (!quantize) return;
-  float* largest = product.largest;
+  float* largest = out.largest;
   for (int64_t group = 1; group < groups; ++group) {
     for (int64_t i = 0; i < m; ++i) largest[i] = std::max(largest[i], largest[group * m + i]);
   }
@@ -257,7 +264,7 @@ void NarrowLinear(Context& context, const Rows& x, int64_t m, const NarrowWeight
     MutableRows part = y;
     part.data = y.row(begin);
     part.scales = y.scales + begin;
-    QuantizeRows(product.brains + begin * w.n, largest + begin, end - begin, part);
+    QuantizeRows(out.brains + begin * w.n, largest + begin, end - begin, part);
   });
 }
 

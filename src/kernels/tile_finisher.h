@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "kernels/amx.h"
-#include "kernels/narrow_product.h"
+#include "kernels/narrow_epilogue.h"
 #include "kernels/tile_gemm.h"
 
 namespace diptych::kernels {
@@ -45,8 +45,10 @@ DIPTYCH_AMX inline __m512 RoughActivation(__m512 x) {
 
 /// Where the sums of a block of rows go, one group of columns (rows, kTileGroup) after the other.
 struct TileTarget {
-  const NarrowProduct& product;
+  const NarrowTile& y;  // all of it
   int64_t row, rows;
+
+  int64_t Columns(int64_t group) const { return std::min(kTileGroup, y.columns - group * kTileGroup); }
 };
 
 /// Finishes a group all at once.
@@ -54,7 +56,7 @@ class WholeFinisher {
  public:
   explicit WholeFinisher(const TileTarget& target) : target_(target) {}
   void Begin(int64_t group, const std::byte* sums, int64_t) {
-    FinishTile(target_.product.Tile(target_.row, target_.rows, group, sums, kTileGroup));
+    FinishTile(target_.y.Part(target_.row, target_.rows, group, kTileGroup, sums, kTileGroup));
   }
   void Step() {}
   void Finish() {}
@@ -75,22 +77,13 @@ class StepFinisher {
   /// come now.
   DIPTYCH_AMX void Begin(int64_t group, const std::byte* sums, int64_t steps) {
     Finish();
-    const NarrowProduct& p = target_.product;
-    group_ = group;
+    part_ = target_.y.Part(target_.row, target_.rows, group, kTileGroup, nullptr, 0);
     sums_ = sums;
-    columns_ = p.Columns(group);
-    strips_ = target_.rows * columns_ / kStrip;
+    residual_ = part_.residual;
+    y_ = kToBrains ? reinterpret_cast<std::byte*>(part_.brains) : reinterpret_cast<std::byte*>(part_.y);
+    strips_ = part_.rows * part_.columns / kStrip;
     rate_ = (strips_ << kFraction) / steps + 1;
     done_ = due_ = column_ = row_ = 0;
-    const int64_t at = target_.row * p.w.n + group * kTileGroup;
-    y_ = kToBrains ? reinterpret_cast<std::byte*>(p.brains + at) : reinterpret_cast<std::byte*>(p.y + at);
-    bias_ = p.epilogue.bias == nullptr ? nullptr : p.epilogue.bias + group * kTileGroup;
-    residual_ = p.epilogue.residual == nullptr ? nullptr : p.epilogue.residual + at;
-    if constexpr (kScaled) {
-      scales_ = p.w.scales.data() + group * kTileGroup;
-      offsets_ = p.w.offsets.data() + group * kTileGroup;
-      row_scales_ = p.x.scales + target_.row;
-    }
   }
   DIPTYCH_AMX inline void Step() {
     due_ += rate_;
@@ -110,25 +103,26 @@ class StepFinisher {
     const int64_t column = column_ + half;
     __m512 value;
     if constexpr (kScaled) {
-      const __m512i sums = _mm512_load_si512(sums_ + half * 4), offsets = _mm512_loadu_si512(offsets_ + column);
-      value = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(sums, offsets)), _mm512_loadu_ps(scales_ + column));
-      value = _mm512_mul_ps(value, _mm512_set1_ps(row_scales_[row_]));
+      const __m512i sums = _mm512_load_si512(sums_ + half * 4), offsets = _mm512_loadu_si512(part_.offsets + column);
+      value = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(sums, offsets)),
+                            _mm512_loadu_ps(part_.column_scales + column));
+      value = _mm512_mul_ps(value, _mm512_set1_ps(part_.row_scales[row_]));
     } else {
       value = _mm512_load_ps(sums_ + half * 4);
     }
-    if (bias_ != nullptr) value = _mm512_add_ps(value, _mm512_loadu_ps(bias_ + column));
+    if (part_.bias != nullptr) value = _mm512_add_ps(value, _mm512_loadu_ps(part_.bias + column));
     if (residual_ != nullptr) value = _mm512_add_ps(value, _mm512_loadu_ps(residual_ + column));
     return RoughActivation<kActivation>(value);
   }
 
   DIPTYCH_AMX inline void Strip() {
-    const int64_t n = target_.product.w.n;
+    const int64_t n = part_.stride;
     std::byte* y = y_ + column_ * kSize;
     __builtin_prefetch(y + kAhead * n * kSize, 1);
     const __m512 a = Value(0), b = Value(16);
     if constexpr (kToBrains) {
       _mm512_storeu_si512(y, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(b, a)));
-      if (target_.product.largest != nullptr) {
+      if (part_.largest != nullptr) {
         const __m512 most = _mm512_max_ps(_mm512_abs_ps(a), _mm512_abs_ps(b));
         most_ = column_ == 0 ? most : _mm512_max_ps(most_, most);
       }
@@ -140,13 +134,11 @@ class StepFinisher {
     ++done_;
     column_ += kStrip;
     sums_ += kStrip * 4;
-    if (column_ < columns_) return;
+    if (column_ < part_.columns) return;
     if constexpr (kToBrains) {
-      if (float* largest = target_.product.largest; largest != nullptr) {
-        largest[group_ * target_.product.m + target_.row + row_] = _mm512_reduce_max_ps(most_);
-      }
+      if (part_.largest != nullptr) part_.largest[row_] = _mm512_reduce_max_ps(most_);
     }
-    sums_ += (kTileGroup - columns_) * 4;
+    sums_ += (kTileGroup - part_.columns) * 4;
     y_ += n * kSize;
     if (residual_ != nullptr) residual_ += n;
     column_ = 0;
@@ -154,11 +146,11 @@ class StepFinisher {
   }
 
   const TileTarget& target_;
-  const std::byte* sums_ = nullptr;  // of the next strip
-  std::byte* y_ = nullptr;           // of its row, as the residual
-  const float *bias_ = nullptr, *residual_ = nullptr, *scales_ = nullptr, *row_scales_ = nullptr;
-  const int32_t* offsets_ = nullptr;
-  int64_t group_ = 0, columns_ = 0, column_ = 0, row_ = 0;
+  NarrowTile part_;                   // the group
+  const std::byte* sums_ = nullptr;   // of the next strip
+  std::byte* y_ = nullptr;            // of its row
+  const float* residual_ = nullptr;   // of its row
+  int64_t column_ = 0, row_ = 0;
   int64_t strips_ = 0, done_ = 0, due_ = 0, rate_ = 0;  // due and rate with a fraction
   __m512 most_;                                         // of the row so far
 };

@@ -1,11 +1,11 @@
 #include "kernels/tile_gemm.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "kernels/onednn.h"
 #include "kernels/parallel.h"
 #include "kernels/tile_finisher.h"
+#include "kernels/tile_pack.h"
 
 // Four tiles of sums, 32 rows by 32 columns, are added to by steps of 64 bytes of K: two tiles of x and two of W make
 // four products of 16 cycles each. A slice of W, 32 columns by kSliceSteps, stays in L1 (24 KB) while all rows of a
@@ -15,24 +15,15 @@
 namespace diptych::kernels {
 namespace {
 
-constexpr int64_t kRowsOfUnit = 32;
-constexpr int64_t kTileBytes = 1024;
-constexpr int64_t kStepBytes = 64;               // of a row
-constexpr int64_t kUnitStep = 2 * kTileBytes;    // a step of 32 rows of x, or of 32 columns of W
-constexpr int64_t kPanel = 32;                   // columns
 constexpr int64_t kSliceSteps = 12;
 constexpr int64_t kBlockBytes = 640 << 10;       // of x
 constexpr int64_t kRowsOfBlock = 416;
 constexpr int64_t kSumsStride = kTileGroup * 4;  // bytes
 
-int64_t StepsOf(int64_t row_bytes) {
-  return (row_bytes + kStepBytes - 1) / kStepBytes;
-}
-
 // How the rows are cut into blocks, and these, where there are too few for all threads, into pieces of groups.
 struct Cut {
-  Cut(int64_t m, int64_t steps, int64_t groups, int threads) : units((m + kRowsOfUnit - 1) / kRowsOfUnit) {
-    const int64_t most = std::clamp(kBlockBytes / (steps * kStepBytes), kRowsOfUnit, kRowsOfBlock) / kRowsOfUnit;
+  Cut(int64_t m, int64_t steps, int64_t groups, int threads) : units((m + kTileUnit - 1) / kTileUnit) {
+    const int64_t most = std::clamp(kBlockBytes / (steps * kStepBytes), kTileUnit, kRowsOfBlock) / kTileUnit;
     blocks = (units + most - 1) / most;
     if (blocks >= threads) {
       blocks = std::min(units, (blocks + threads - 1) / threads * threads);
@@ -40,10 +31,29 @@ struct Cut {
       pieces = std::min<int64_t>(groups, 2 * threads);
     }
   }
-  int64_t Row(int64_t block) const { return units * block / blocks * kRowsOfUnit; }
-  int64_t MostRows() const { return (units + blocks - 1) / blocks * kRowsOfUnit; }
+  int64_t Row(int64_t block) const { return units * block / blocks * kTileUnit; }
+  int64_t MostRows() const { return (units + blocks - 1) / blocks * kTileUnit; }
 
   int64_t units, blocks, pieces = 1;
+};
+
+struct TileProduct {
+  const NarrowTile& y;  // all of it
+  int64_t steps;
+  Precision precision;
+  const std::byte* w;
+  // x, one of the two:
+  const Rows* rows = nullptr;
+  const FloatMatrix* floats = nullptr;
+
+  int64_t groups() const { return (y.columns + kTileGroup - 1) / kTileGroup; }
+  void CopyBlock(int64_t row, int64_t count, std::byte* out) const {
+    if (rows != nullptr) {
+      CopyRowsToTiles(*rows, row, count, out);
+    } else {
+      ConvertRowsToTiles(*floats, row, count, out);
+    }
+  }
 };
 
 // One thread's memory.
@@ -52,26 +62,6 @@ struct Scratch {
   std::byte* sums[2];  // (rows, kTileGroup), of two groups
   int64_t block = -1;  // the one that x holds
 };
-
-// Rows [row, row + rows) in tiles, zeros behind them.
-DIPTYCH_AMX void CopyRows(const Rows& x, int64_t row, int64_t rows, std::byte* out) {
-  const int64_t bytes = static_cast<int64_t>(x.row_bytes()), steps = StepsOf(bytes), rest = bytes % kStepBytes;
-  const __mmask64 last = rest == 0 ? ~__mmask64{0} : (__mmask64{1} << rest) - 1;
-  for (int64_t unit = 0; unit < rows; unit += kRowsOfUnit, out += steps * kUnitStep) {
-    for (int64_t i = 0; i < kRowsOfUnit; ++i) {
-      std::byte* to = out + i * kStepBytes;
-      if (unit + i >= rows) {
-        for (int64_t step = 0; step < steps; ++step) _mm512_store_si512(to + step * kUnitStep, _mm512_setzero_si512());
-        continue;
-      }
-      const std::byte* from = x.row(row + unit + i);
-      for (int64_t step = 0; step + 1 < steps; ++step) {
-        _mm512_store_si512(to + step * kUnitStep, _mm512_loadu_si512(from + step * kStepBytes));
-      }
-      _mm512_store_si512(to + (steps - 1) * kUnitStep, _mm512_maskz_loadu_epi8(last, from + (steps - 1) * kStepBytes));
-    }
-  }
-}
 
 struct Slice {
   const std::byte* w;
@@ -135,17 +125,16 @@ DIPTYCH_AMX inline void MultiplySlice(const std::byte* x, const Slice& slice, st
 
 // Groups [begin, end) of a block's columns.
 template <bool kBrains, class Finisher>
-DIPTYCH_AMX void MultiplyGroups(const TileTarget& target, int64_t begin, int64_t end, const Scratch& scratch) {
-  const NarrowProduct& product = target.product;
-  const int64_t steps = StepsOf(static_cast<int64_t>(product.x.row_bytes()));
-  const int64_t units = (target.rows + kRowsOfUnit - 1) / kRowsOfUnit;
-  const bool short_end = target.rows - (units - 1) * kRowsOfUnit <= kRowsOfUnit / 2;
-  const std::byte* w = reinterpret_cast<const std::byte*>(product.w.tiles.data<uint8_t>());
-  w += begin * (kTileGroup / kPanel) * steps * kUnitStep;
+DIPTYCH_AMX void MultiplyGroups(const TileProduct& product, const TileTarget& target, int64_t begin, int64_t end,
+                                const Scratch& scratch) {
+  const int64_t steps = product.steps;
+  const int64_t units = (target.rows + kTileUnit - 1) / kTileUnit;
+  const bool short_end = target.rows - (units - 1) * kTileUnit <= kTileUnit / 2;
+  const std::byte* w = product.w + begin * (kTileGroup / kTileUnit) * steps * kUnitStep;
   Finisher finisher(target);
   for (int64_t group = begin; group < end; ++group) {
     std::byte* sums = scratch.sums[group % 2];
-    const int64_t panels = (product.Columns(group) + kPanel - 1) / kPanel;
+    const int64_t panels = (target.Columns(group) + kTileUnit - 1) / kTileUnit;
     for (int64_t panel = 0; panel < panels; ++panel) {
       for (int64_t first = 0; first < steps; first += kSliceSteps) {
         Slice slice{.w = w, .steps = std::min(kSliceSteps, steps - first), .first = first == 0};
@@ -153,7 +142,7 @@ DIPTYCH_AMX void MultiplyGroups(const TileTarget& target, int64_t begin, int64_t
         slice.lines = (kUnitStep / 64 + units - 1) / units;
         for (int64_t unit = 0; unit < units; ++unit) {
           const std::byte* x = scratch.x + (unit * steps + first) * kUnitStep;
-          std::byte* to = sums + unit * kRowsOfUnit * kSumsStride + panel * kPanel * 4;
+          std::byte* to = sums + unit * kTileUnit * kSumsStride + panel * kTileUnit * 4;
           slice.ahead = w + unit * slice.steps * slice.lines * 64;
           if (short_end && unit + 1 == units) {
             MultiplySlice<kBrains, false>(x, slice, to, finisher);
@@ -168,7 +157,7 @@ DIPTYCH_AMX void MultiplyGroups(const TileTarget& target, int64_t begin, int64_t
   finisher.Finish();
 }
 
-using GroupsFunction = void (*)(const TileTarget&, int64_t begin, int64_t end, const Scratch&);
+using GroupsFunction = void (*)(const TileProduct&, const TileTarget&, int64_t begin, int64_t end, const Scratch&);
 
 template <bool kBrains, bool kToBrains>
 GroupsFunction ChooseByActivation(Activation activation) {
@@ -191,28 +180,46 @@ GroupsFunction ChooseByActivation(Activation activation) {
 }
 
 template <bool kBrains>
-GroupsFunction Choose(const NarrowProduct& product) {
-  if (product.w.n % kPanel != 0) return MultiplyGroups<kBrains, WholeFinisher>;
-  const Activation activation = product.epilogue.activation;
-  return product.brains != nullptr ? ChooseByActivation<kBrains, true>(activation)
-                                   : ChooseByActivation<kBrains, false>(activation);
+GroupsFunction Choose(const NarrowTile& y) {
+  if (y.columns % kTileUnit != 0) return MultiplyGroups<kBrains, WholeFinisher>;
+  return y.brains != nullptr ? ChooseByActivation<kBrains, true>(y.activation)
+                             : ChooseByActivation<kBrains, false>(y.activation);
 }
 
 // Pieces [begin, end) of the work.
-DIPTYCH_AMX void MultiplyPieces(const NarrowProduct& product, const Cut& cut, int64_t begin, int64_t end,
+DIPTYCH_AMX void MultiplyPieces(const TileProduct& product, const Cut& cut, int64_t begin, int64_t end,
                                 Scratch& scratch) {
-  const int64_t groups = (product.w.n + kTileGroup - 1) / kTileGroup;
-  const GroupsFunction multiply = product.w.precision == Precision::kBF16 ? Choose<true>(product)
-                                                                          : Choose<false>(product);
+  const int64_t groups = product.groups();
+  const bool brains = product.precision == Precision::kBF16;
+  const GroupsFunction multiply = brains ? Choose<true>(product.y) : Choose<false>(product.y);
   ConfigureTiles();
   for (int64_t i = begin; i < end; ++i) {
     const int64_t block = i / cut.pieces, piece = i % cut.pieces, row = cut.Row(block);
-    const TileTarget target{product, row, std::min(product.m, cut.Row(block + 1)) - row};
-    if (scratch.block != block) CopyRows(product.x, row, target.rows, scratch.x);
+    const TileTarget target{product.y, row, std::min(product.y.rows, cut.Row(block + 1)) - row};
+    if (scratch.block != block) product.CopyBlock(row, target.rows, scratch.x);
     scratch.block = block;
-    multiply(target, groups * piece / cut.pieces, groups * (piece + 1) / cut.pieces, scratch);
+    multiply(product, target, groups * piece / cut.pieces, groups * (piece + 1) / cut.pieces, scratch);
   }
   _tile_release();
+}
+
+void Multiply(Context& context, const TileProduct& product) {
+  const Cut cut(product.y.rows, product.steps, product.groups(), context.threads());
+  Arena& arena = context.arena();
+  const Arena::Scope scope(arena);
+  const auto allocate = [&](int64_t bytes) {
+    return static_cast<std::byte*>(arena.AllocateBytes(static_cast<size_t>(bytes)));
+  };
+  Scratch* scratches = arena.Allocate<Scratch>(context.threads());
+  for (int rank = 0; rank < context.threads(); ++rank) {
+    Scratch& scratch = scratches[rank];
+    scratch.block = -1;
+    scratch.x = allocate(cut.MostRows() * product.steps * kStepBytes);
+    for (std::byte*& sums : scratch.sums) sums = allocate(cut.MostRows() * kSumsStride);
+  }
+  ParallelForRanked(context, cut.blocks * cut.pieces, 1, [&](int64_t begin, int64_t end, int rank) {
+    MultiplyPieces(product, cut, begin, end, scratches[rank]);
+  });
 }
 
 }  // namespace
@@ -225,50 +232,30 @@ bool HasTiles() {
   return has;
 }
 
-// Panels of 32 columns, in each its steps, in each two tiles. A row of a tile holds one dword of each of 16 columns.
-DIPTYCH_AMX Tensor PackTiles(const std::byte* w, int64_t n, int64_t row_bytes) {
-  const int64_t panels = (n + kPanel - 1) / kPanel, steps = StepsOf(row_bytes);
-  Tensor tiles = Tensor::Uninitialized(DType::kU8, {panels, steps, kUnitStep});
-  std::byte* out = reinterpret_cast<std::byte*>(tiles.mutable_data<uint8_t>());
-  for (int64_t first = 0; first < panels * kPanel; first += kPanel) {
-    for (int64_t step = 0; step < steps; ++step) {
-      const int64_t bytes = std::min(kStepBytes, row_bytes - step * kStepBytes);
-      for (int64_t half = 0; half < kPanel; half += 16, out += kTileBytes) {
-        const int64_t columns = std::clamp<int64_t>(n - first - half, 0, 16);
-        alignas(64) std::byte rows[16][kStepBytes] = {};
-        for (int64_t i = 0; i < columns; ++i) {
-          std::memcpy(rows[i], w + (first + half + i) * row_bytes + step * kStepBytes, static_cast<size_t>(bytes));
-        }
-        __m512i tile[16];
-        for (int i = 0; i < 16; ++i) tile[i] = _mm512_load_si512(rows[i]);
-        Transpose(tile);
-        for (int i = 0; i < 16; ++i) _mm512_store_si512(out + i * kStepBytes, tile[i]);
-      }
-    }
-  }
-  return tiles;
+void MultiplyTiles(Context& context, const Rows& x, const std::byte* tiles, const NarrowTile& y) {
+  CHECK(HasTiles());
+  const int64_t steps = StepsOf(static_cast<int64_t>(x.row_bytes()));
+  Multiply(context, {.y = y, .steps = steps, .precision = x.type, .w = tiles, .rows = &x});
 }
 
-void MultiplyTiles(Context& context, const NarrowProduct& product) {
+void TileMatMul(Context& context, const MatMulArgs& args) {
   CHECK(HasTiles());
-  CHECK_EQ(product.w.group, kTileGroup);
-  const int64_t m = product.m, steps = StepsOf(static_cast<int64_t>(product.x.row_bytes()));
-  const int64_t groups = (product.w.n + kTileGroup - 1) / kTileGroup;
-  const Cut cut(m, steps, groups, context.threads());
-  Arena& arena = context.arena();
-  const Arena::Scope scope(arena);
-  Scratch* scratches = arena.Allocate<Scratch>(context.threads());
-  for (int rank = 0; rank < context.threads(); ++rank) {
-    Scratch& scratch = scratches[rank];
-    scratch.block = -1;
-    scratch.x = static_cast<std::byte*>(arena.AllocateBytes(static_cast<size_t>(cut.MostRows() * steps * kStepBytes)));
-    for (std::byte*& sums : scratch.sums) {
-      sums = static_cast<std::byte*>(arena.AllocateBytes(static_cast<size_t>(cut.MostRows() * kSumsStride)));
-    }
-  }
-  ParallelForRanked(context, cut.blocks * cut.pieces, 1, [&](int64_t begin, int64_t end, int rank) {
-    MultiplyPieces(product, cut, begin, end, scratches[rank]);
+  const FloatMatrix a{args.a, args.m, args.k, !args.transpose_a}, b{args.b, args.n, args.k, args.transpose_b};
+  const Arena::Scope scope(context.arena());
+  const int64_t panels = (args.n + kTileUnit - 1) / kTileUnit, panel_bytes = b.steps() * kUnitStep;
+  std::byte* w = static_cast<std::byte*>(context.arena().AllocateBytes(static_cast<size_t>(panels * panel_bytes)));
+  const int64_t grain = (panels + 2 * context.threads() - 1) / (2 * context.threads());
+  ParallelFor(context, panels, grain, [&](int64_t begin, int64_t end) {
+    const int64_t first = begin * kTileUnit;
+    ConvertColumnsToTiles(b, first, std::min(args.n, end * kTileUnit) - first, w + begin * panel_bytes);
   });
+  const NarrowTile y{.rows = args.m,
+                     .columns = args.n,
+                     .bias = args.bias,
+                     .residual = args.accumulate ? args.c : args.residual,
+                     .stride = args.n,
+                     .y = args.c};
+  Multiply(context, {.y = y, .steps = b.steps(), .precision = Precision::kBF16, .w = w, .floats = &a});
 }
 
 }  // namespace diptych::kernels

@@ -4,7 +4,9 @@
 
 #include "core/context.h"
 #include "core/tensor.h"
-#include "kernels/narrow_product.h"
+#include "kernels/matmul.h"
+#include "kernels/narrow_epilogue.h"
+#include "kernels/rows.h"
 
 namespace diptych::kernels {
 
@@ -17,8 +19,12 @@ inline constexpr int64_t kTileGroup = 128;
 /// W (N, K) in bf16 or s8, in rows of `row_bytes`, packed for MultiplyTiles; padded with zeros.
 Tensor PackTiles(const std::byte* w, int64_t n, int64_t row_bytes);
 
-/// REQUIRES: HasTiles(), and a weight whose groups are of kTileGroup columns.
-void MultiplyTiles(Context& context, const NarrowProduct& product);
+/// All of y = act(x Wᵀ + b + residual), x (M, K) in bf16, or in u8 with s8 weights; y without its sums, its `largest`
+/// in groups of kTileGroup columns. REQUIRES: HasTiles().
+void MultiplyTiles(Context& context, const Rows& x, const std::byte* tiles, const NarrowTile& y);
+
+/// MatMul in bf16 where M, N, K > 0 and not both accumulate and residual. REQUIRES: HasTiles().
+void TileMatMul(Context& context, const MatMulArgs& args);
 
 }  // namespace diptych::kernels
 
