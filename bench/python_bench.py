@@ -1,39 +1,53 @@
 #!/usr/bin/env python3
 """What Python adds to the library: times of the import, a first answer and a call, and rates beside the program's.
 
-usage: PYTHONPATH=BUILD/python python_bench.py BUILD/diptych PICTURES_FOLDER [--seconds 3]
+usage: PYTHONPATH=BUILD/python python_bench.py BUILD/diptych PICTURES_FOLDER [--rounds 3] [--seconds 0.5] [--record]
 
-Each figure is the best of several runs, since a shared machine only ever makes things slower.
+Times are the best of several runs, since a shared machine only ever makes things slower. Rates are measured in turn,
+round by round; of each the median is reported. The program's own rates: `bench` for ready arrays; for files
+`embed`, of which the time of a run with few pictures is taken off, so that loading the model is not counted.
 """
 import argparse
 import json
 import pathlib
+import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 
+import records
+
 SUPPORT = pathlib.Path(__file__).resolve().parents[1] / 'tests/support'
 CAT = pathlib.Path(__file__).resolve().parents[1] / 'examples/cat.png'
+COUNT = 64  # pictures of a call
+
+
+def seconds_of(call):
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
 
 
 def best(call, times):
-    found = float('inf')
-    for _ in range(times):
-        start = time.perf_counter()
-        call()
-        found = min(found, time.perf_counter() - start)
-    return found
+    return min(seconds_of(call) for _ in range(times))
 
 
 def process_seconds(code):
+    """Of a program's lines, without the start of the interpreter."""
     empty = best(lambda: subprocess.run([sys.executable, '-c', ''], check=True), 5)
     return best(lambda: subprocess.run([sys.executable, '-c', code], check=True), 5) - empty
 
 
-def overhead_microseconds():
-    """Of a call with a ready array, on a tower so small that little else is left."""
+def program_bench(program, *options):
+    done = subprocess.run([program, 'bench', *options, '--format', 'json'], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+def call_microseconds(program):
+    """(a call with a ready array, the same picture in the program's own loop) of a tower so small that little else than
+    the way to it is left."""
     import numpy as np
 
     import diptych
@@ -44,52 +58,97 @@ def overhead_microseconds():
     with tempfile.TemporaryDirectory() as folder:
         write_checkpoint(pathlib.Path(folder), 'hf_legacy_eos')
         model = diptych.load(folder, threads=1)
-    pixels = np.zeros((1, 3, 32, 32), np.float32)
-    model.embed(pixels)
-    calls = 200
-    return 1e6 * best(lambda: [model.embed(pixels) for _ in range(calls)], 20) / calls
+        pixels = np.zeros((1, 3, model.image_size, model.image_size), np.float32)
+        model.embed(pixels)
+        ours = 1e6 * best(lambda: model.embed(pixels), 4000)
+        inside = program_bench(program, '--model', folder, '--threads', '1', '--batch', '1', '--seconds', '0.2')
+    return ours, 1e3 * inside['one_image_ms']
 
 
-def rates(seconds, folder):
-    import numpy as np
-    import PIL.Image
+class Rates:
+    """Pictures a second of each way to the image tower."""
 
-    import diptych
+    def __init__(self, program, folder, seconds):
+        import numpy as np
+        import PIL.Image
 
-    model = diptych.load('starter')
-    paths = sorted(str(p) for p in pathlib.Path(folder).iterdir() if p.suffix in ('.jpg', '.png'))[:64]
-    pictures = [PIL.Image.open(path) for path in paths]
-    pixels = np.concatenate([model.pixels(paths)] * (64 // len(paths) + 1))[:64]
-    pictures = (pictures * 64)[:64]
-    times = max(3, int(seconds))
-    model.embed(pixels)
+        import diptych
 
-    def callers():
-        threads = [threading.Thread(target=lambda i=i: [model.embed(pixels[i]), model.embed(pixels[i + 32])])
-                   for i in range(32)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        paths = sorted(str(p) for p in pathlib.Path(folder).iterdir() if p.suffix in ('.jpg', '.png'))
+        self._open = PIL.Image.open
+        self._paths = (paths * COUNT)[:COUNT]
+        self._model = diptych.load('starter')
+        self._pixels = np.ascontiguousarray(self._model.pixels(self._paths))
+        self._program, self._seconds = program, seconds
+        self._model.embed(self._pixels)
 
-    return {'pil_per_s': 64 / best(lambda: model.embed(pictures), times),
-            'array_per_s': 64 / best(lambda: model.embed(pixels), times),
-            'of_32_threads_per_s': 64 / best(callers, times)}
+    def _opened(self):
+        return [self._open(path) for path in self._paths]
+
+    def _embed_files(self, times):
+        with tempfile.TemporaryDirectory() as folder:
+            names = pathlib.Path(folder, 'names')
+            names.write_text('\n'.join(self._paths * times))
+            command = [self._program, 'embed', '--files-from', names, '--out', folder + '/rows.npy']
+            return seconds_of(lambda: subprocess.run(command, check=True, capture_output=True))
+
+    def program_files(self):
+        return 2 * COUNT / (best(lambda: self._embed_files(3), 2) - best(lambda: self._embed_files(1), 2))
+
+    def program_array(self):
+        return program_bench(self._program, '--batch', str(COUNT), '--seconds', str(self._seconds))['images_per_s']
+
+    def python_pil(self):
+        """Pictures that PIL has opened and not yet decoded: decoding is counted, as it is for the program."""
+        return COUNT / best(lambda: self._model.embed(self._opened()), 3)
+
+    def python_array(self):
+        return COUNT / best(lambda: self._model.embed(self._pixels), 3)
+
+    def python_32_threads(self):
+        """Each with one picture at a time."""
+        def one(first):
+            for i in range(first, COUNT, 32):
+                self._model.embed(self._pixels[i])
+
+        def all_of_them():
+            threads = [threading.Thread(target=one, args=(i,)) for i in range(32)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+
+        return COUNT / best(all_of_them, 3)
+
+    def measure(self, rounds):
+        ways = (self.program_files, self.python_pil, self.program_array, self.python_array, self.python_32_threads)
+        found = {way.__name__: [] for way in ways}
+        for _ in range(rounds):
+            for way in ways:
+                found[way.__name__].append(way())
+        return {name: statistics.median(rates) for name, rates in found.items()}
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('program')
     parser.add_argument('pictures')
-    parser.add_argument('--seconds', type=float, default=3)
+    parser.add_argument('--rounds', type=int, default=3)
+    parser.add_argument('--seconds', type=float, default=0.5)
+    parser.add_argument('--record', action='store_true', help='adds the ratios to bench/records.jsonl')
     options = parser.parse_args()
     first = f'import diptych; diptych.load("starter").classify({str(CAT)!r}, ["cat", "dog", "bird", "car", "cup"])'
     print(json.dumps({'import_s': process_seconds('import diptych'), 'first_answer_s': process_seconds(first)}))
-    print(json.dumps({'call_us': overhead_microseconds()}))
-    print(json.dumps(rates(options.seconds, options.pictures)))
-    done = subprocess.run([options.program, 'bench', '--batch', '64', '--seconds', str(options.seconds), '--format',
-                           'json'], check=True, capture_output=True, text=True)
-    print(json.dumps({'program_array_per_s': json.loads(done.stdout)['images_per_s']}))
+    call, inside = call_microseconds(options.program)
+    print(json.dumps({'call_us': call, 'inside_us': inside, 'overhead_us': call - inside}))
+    rates = Rates(options.program, options.pictures, options.seconds).measure(options.rounds)
+    print(json.dumps({name + '_per_s': round(rate, 1) for name, rate in rates.items()}))
+    ratios = {'python PIL / program files': rates['python_pil'] / rates['program_files'],
+              'python array / program array': rates['python_array'] / rates['program_array'],
+              'python 32 threads / batches': rates['python_32_threads'] / rates['python_array']}
+    print(json.dumps({name: round(ratio, 3) for name, ratio in ratios.items()}))
+    if options.record:
+        records.append(f'python_bench.py --rounds {options.rounds} --seconds {options.seconds}', ratios)
 
 
 if __name__ == '__main__':

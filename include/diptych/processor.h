@@ -46,6 +46,7 @@ class DIPTYCH_EXPORT Processor {
   std::vector<int32_t> Tokenize(const std::string& text, bool truncate = true) const;
 
   const ProcessorInfo& info() const;
+  int threads() const;
 
  private:
   std::shared_ptr<const Impl> impl_;

@@ -23,9 +23,14 @@ class CallBatcher {
   /// pixels (count, 3, S, S) -> embeddings (count, E), count at most `batch`. Returns when they are there.
   void Encode(const float* pixels, int64_t count, float* embeddings, bool normalize);
 
-  /// A context of `team` threads whose arena has been used before, for other work of this model.
-  std::unique_ptr<Context> TakeContext(int team);
-  void GiveBack(std::unique_ptr<Context> context);
+  /// What work of this model runs with. All of it has been used before, mostly, so that its pages are there.
+  struct Scratch {
+    explicit Scratch(int team) : context(team) {}
+    Context context;
+    std::vector<float> pixels, embeddings;  // of several calls' pictures, side by side
+  };
+  std::unique_ptr<Scratch> TakeScratch(int team);
+  void GiveBack(std::unique_ptr<Scratch> scratch);
 
  private:
   struct Call {
@@ -33,6 +38,7 @@ class CallBatcher {
     int64_t count;
     float* embeddings;
     bool normalize, done = false;
+    std::condition_variable changed = {};  // it is done, or its thread may run what waits
   };
 
   void Run(const std::vector<Call*>& calls, int team);
@@ -40,10 +46,9 @@ class CallBatcher {
   const std::shared_ptr<const Clip> clip_;
   const int threads_, batch_;
   std::mutex mutex_;
-  std::condition_variable finished_;
   std::deque<Call*> waiting_;
   int running_ = 0;
-  std::vector<std::unique_ptr<Context>> contexts_;
+  std::vector<std::unique_ptr<Scratch>> unused_;
 };
 
 }  // namespace diptych

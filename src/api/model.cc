@@ -142,14 +142,14 @@ Result<std::vector<float>> Model::EmbedTexts(const std::vector<std::string>& tex
   RETURN_IF_ERROR(EnterProcess());
   const auto e = static_cast<size_t>(embed_dim());
   std::vector<float> embeddings(texts.size() * e);
-  std::unique_ptr<Context> context = impl_->calls->TakeContext(impl_->runtime.threads);
+  std::unique_ptr<CallBatcher::Scratch> scratch = impl_->calls->TakeScratch(impl_->runtime.threads);
   constexpr size_t kAtOnce = 256;  // in apps/embed.cc too: few enough to be stopped between
   for (size_t begin = 0; begin < texts.size() && !Stopped(watch); begin += kAtOnce) {
     const auto some = std::span(texts).subspan(begin, std::min(kAtOnce, texts.size() - begin));
-    impl_->clip->EncodeTexts(*context, some, embeddings.data() + begin * e, !options.no_normalize);
+    impl_->clip->EncodeTexts(scratch->context, some, embeddings.data() + begin * e, !options.no_normalize);
     if (watch != nullptr) watch->done += static_cast<int64_t>(some.size());
   }
-  impl_->calls->GiveBack(std::move(context));
+  impl_->calls->GiveBack(std::move(scratch));
   if (Stopped(watch)) return Cancelled("embed");
   return embeddings;
 }
@@ -202,9 +202,9 @@ Result<std::vector<float>> Model::EmbedIds(const int32_t* ids, int64_t count, in
     texts.emplace_back(row, row + used);
   }
   std::vector<float> embeddings(static_cast<size_t>(count * embed_dim()));
-  std::unique_ptr<Context> context = impl_->calls->TakeContext(impl_->runtime.threads);
-  impl_->clip->EncodeIds(*context, std::move(texts), embeddings.data(), !options.no_normalize);
-  impl_->calls->GiveBack(std::move(context));
+  std::unique_ptr<CallBatcher::Scratch> scratch = impl_->calls->TakeScratch(impl_->runtime.threads);
+  impl_->clip->EncodeIds(scratch->context, std::move(texts), embeddings.data(), !options.no_normalize);
+  impl_->calls->GiveBack(std::move(scratch));
   if (watch != nullptr) watch->done += count;
   return embeddings;
 }

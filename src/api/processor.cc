@@ -94,6 +94,10 @@ std::vector<int32_t> Processor::Tokenize(const std::string& text, bool truncate)
   return truncate ? impl_->tokenizer->Encode(text) : impl_->tokenizer->EncodeUpTo(text, kNoLimit);
 }
 
+int Processor::threads() const {
+  return impl_->batch.threads;
+}
+
 const ProcessorInfo& Processor::info() const {
   return impl_->info;
 }

@@ -69,7 +69,7 @@ nb::object EmbedPictures(PyModel& self, nb::handle given, const EmbedOptions& op
   if (std::optional<FloatArray> array = FloatArrayOf(given)) {
     return EmbedFloats(self, std::move(*array), options, progress);
   }
-  Pictures pictures = PicturesOf(given);
+  Pictures pictures = PicturesOf(given, self.model.threads());
   const size_t n = pictures.pictures.size();
   if (n == 0) RaiseValueError("pictures: the list is empty");
   const auto work = [model = self.model, all = std::move(pictures.pictures), options](Watch& watch) {
@@ -140,7 +140,7 @@ nb::object Classify(PyModel& self, nb::handle given, nb::handle labels, nb::kwar
   const nb::object progress = Pop(keywords, "progress");
   ClassifyOptions options;
   ReadKeywords("classify", keywords, kClassifyHidden, options);
-  Pictures pictures = PicturesOf(given);
+  Pictures pictures = PicturesOf(given, self.model.threads());
   const size_t n = pictures.pictures.size();
   if (n == 0) RaiseValueError("pictures: the list is empty");
   LabelSet set = nb::isinstance<LabelSet>(labels) ? nb::cast<LabelSet>(labels) : MakeLabels(self, options, labels);

@@ -139,9 +139,14 @@ std::optional<Pictures> OnePicture(nb::handle given) {
 
 }  // namespace
 
-Pictures PicturesOf(nb::handle given) {
+Pictures PicturesOf(nb::handle given, int threads) {
   if (std::optional<Pictures> one = OnePicture(given)) return std::move(*one);
   if (PyDict_Check(given.ptr()) || !nb::hasattr(given, "__iter__")) RaiseNoPicture(given);
+  // Not for what gives its pictures one by one: they need not all be there at once.
+  const bool listed = PyList_Check(given.ptr()) || PyTuple_Check(given.ptr());
+  if (threads > 1 && listed && PySequence_Size(given.ptr()) > 1 && IsPilPicture(nb::object(given[0]))) {
+    nb::module_::import_("diptych._pil").attr("decode_all")(given, threads);
+  }
   Pictures all;
   for (const nb::handle item : nb::borrow(given)) {
     std::optional<Pictures> one = OnePicture(item);

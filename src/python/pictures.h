@@ -27,8 +27,9 @@ struct Pictures {
 ///   bytes, memoryview     an encoded picture
 ///   PIL.Image.Image       as it is, in its mode; rare modes as RGB
 ///   array of uint8        (H, W), or (H, W, C) with 1, 3 or 4 channels; of four dimensions: a picture each
+/// PIL decodes a list of its pictures on `threads` threads.
 /// Errors: TypeError that says what was given; what PIL raises when it reads the rest of a file.
-Pictures PicturesOf(nb::handle given);
+Pictures PicturesOf(nb::handle given, int threads);
 
 }  // namespace diptych::python
 

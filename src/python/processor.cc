@@ -40,7 +40,7 @@ nb::object Tokenize(const Processor& processor, nb::handle given, bool truncate)
 }
 
 nb::object Pixels(const Processor& processor, nb::handle given, bool always_rows) {
-  Pictures pictures = PicturesOf(given);
+  Pictures pictures = PicturesOf(given, processor.threads());
   if (pictures.pictures.empty()) RaiseValueError("pictures: the list is empty");
   const size_t n = pictures.pictures.size(), side = static_cast<size_t>(processor.info().image_size);
   const bool is_long = n > 16;
