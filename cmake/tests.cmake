@@ -84,7 +84,7 @@ if(DIPTYCH_PYTHON_FOUND)
     # Each error 10,000 times: some minutes, so not among the tests.
     add_custom_target(leak_check
       ${CMAKE_COMMAND} -E env PYTHONPATH=${PROJECT_BINARY_DIR}/python PYTHONDONTWRITEBYTECODE=1 DIPTYCH_LEAK_RUNS=10000
-      ${Python_EXECUTABLE} -m pytest tests/python/test_errors.py -k memory WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
+      ${Python_EXECUTABLE} -m pytest tests/python/test_errors.py -s -k memory WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
       USES_TERMINAL)
     add_dependencies(leak_check diptych_python)
     add_test(NAME python.wheel COMMAND ${PROJECT_SOURCE_DIR}/tests/python_package_test.sh ${PROJECT_BINARY_DIR}

@@ -7,7 +7,7 @@ from pathlib import Path
 import diptych
 
 folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
-sentence = sys.argv[2] if len(sys.argv) > 2 else "something to drink"
+sentence = sys.argv[2] if len(sys.argv) > 2 else "a drink in a cup"
 
 with tempfile.TemporaryDirectory() as scratch:  # keep the store: the next run then embeds only what is new
     store = f"{scratch}/photos.store"

@@ -9,7 +9,7 @@ import diptych
 
 HERE = Path(__file__).parent
 pictures = sorted([*HERE.glob("*.png"), *HERE.glob("*.jpg")])
-sentence = sys.argv[1] if len(sys.argv) > 1 else "something to drink"
+sentence = sys.argv[1] if len(sys.argv) > 1 else "a drink in a cup"
 
 model = diptych.load("starter")
 scores = model.embed(pictures) @ model.embed(texts=sentence)

@@ -16,6 +16,8 @@ if typing.TYPE_CHECKING:
 
 _MOST_CELLS = 2500  # of a heat map: more is a matter for a file
 _MOST_PICTURES = 50
+_PLAIN = "background:transparent"  # notebooks stripe the rows of tables
+_HEAD = "padding:4px;font-weight:normal;text-align:center"
 
 
 def _thumbnail(picture: typing.Any, side: int) -> str | None:
@@ -54,7 +56,7 @@ def _image(picture: typing.Any, side: int) -> str:
     name = html.escape(_name(picture), quote=True)
     if address is None:
         return f"<span>{name}</span>"
-    return f'<img src="{address}" alt="{name}" title="{name}" style="display:block;border-radius:4px">'
+    return f'<img src="{address}" alt="{name}" title="{name}" style="display:block;margin:0 auto;border-radius:4px">'
 
 
 def classification(result: Classification) -> str:
@@ -62,7 +64,7 @@ def classification(result: Classification) -> str:
     for p in result.predictions:
         width = max(0.0, min(100.0, 100 * p.probability))
         rows.append(
-            '<tr><td style="text-align:right;padding:2px 8px;white-space:nowrap">'
+            f'<tr style="{_PLAIN}"><td style="text-align:right;padding:2px 8px;white-space:nowrap">'
             f"{html.escape(p.label)}</td>"
             '<td style="width:220px;padding:2px 0"><div style="background:rgba(128,128,128,.18);border-radius:3px">'
             f'<div style="width:{width:.1f}%;height:14px;background:#4878cf;border-radius:3px"></div></div></td>'
@@ -106,13 +108,13 @@ def similarity(result: Similarity) -> str:
     head = "<th></th>"
     for i, column in enumerate(result.columns):
         inside = _image(column, 64) if i < result.pictures else html.escape(str(column))
-        head += f'<th style="max-width:96px;padding:4px;font-weight:normal;vertical-align:bottom">{inside}</th>'
+        head += f'<th style="{_HEAD};min-width:72px;max-width:96px;vertical-align:bottom">{inside}</th>'
     body = ""
     for row, values in zip(result.rows, result.matrix):
         cells = "".join(
             f'<td style="{_color((float(v) - low) / span)};text-align:center;padding:8px">{v:.2f}</td>' for v in values
         )
-        body += f'<tr><th style="padding:4px;font-weight:normal">{_image(row, 64)}</th>{cells}</tr>'
+        body += f'<tr style="{_PLAIN}"><th style="{_HEAD}">{_image(row, 64)}</th>{cells}</tr>'
     return (
         '<table style="border-collapse:separate;border-spacing:2px">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -37,7 +37,8 @@ class Model(_diptych.Model):
     ) -> Similarity:
         """The cosine of pictures with other pictures and with texts; without either, with each other.
 
-        Rows are the pictures, columns the others, then the texts.
+        Rows are the pictures, columns the others, then the texts: `matrix` (N, M) float32, from -1 to 1. Errors: those
+        of embed().
         """
         rows = _listed(pictures)
         columns = [] if others is None else _listed(others)
@@ -70,5 +71,7 @@ def load(model: str | os.PathLike[str] = "", **options: typing.Any) -> Model:
     """Loads a model: a folder, "starter", a hub id, an open_clip pair such as "ViT-B-32:laion2b_s34b_b79k".
 
     The default is $DIPTYCH_MODEL, else "starter". For the options see Model.__init__.
+    Errors: FileNotFoundError (no such model), OSError (network), ValueError (an option; files that contradict
+    themselves or are not supported).
     """
     return Model(model, **options)

@@ -101,19 +101,27 @@ class CLIP:
         return wrap(np.array(bias, dtype=np.float32), torch_is_imported()) if bias else None
 
     def encode_image(self, image: typing.Any, normalize: bool = False) -> typing.Any:
-        """(N, E) of pixels (N, 3, S, S), or of pictures: paths, PIL pictures, arrays of uint8."""
+        """(N, E) of pixels (N, 3, S, S), or of pictures: paths, PIL pictures, arrays of uint8.
+
+        Errors: ValueError for another shape, NaN and pictures that cannot be read; FileNotFoundError; TypeError.
+        Source: open_clip's CLIP.encode_image.
+        """
         tensors = is_tensor(image) or torch_is_imported()
         if is_tensor(image) or (isinstance(image, np.ndarray) and image.dtype.kind == "f"):
             image = numbers(image, np.float32)
         return wrap(np.atleast_2d(self.model.embed(image, no_normalize=not normalize)), tensors)
 
     def encode_text(self, text: typing.Any, normalize: bool = False) -> typing.Any:
-        """(N, E) of token ids (N, context_length)."""
+        """(N, E) of token ids (N, context_length). Errors: ValueError for ids that are no tokens.
+
+        Source: open_clip's CLIP.encode_text.
+        """
         tensors = is_tensor(text) or torch_is_imported()
         ids: npt.NDArray[np.int32] = np.atleast_2d(numbers(text, np.int32))
         return wrap(self.model.embed_ids(ids, no_normalize=not normalize), tensors)
 
     def __call__(self, image: typing.Any, text: typing.Any) -> tuple[typing.Any, typing.Any, typing.Any]:
+        """Embeddings of length 1 of both, (M, E) and (N, E), and the scale of their cosines."""
         return self.encode_image(image, normalize=True), self.encode_text(text, normalize=True), self.logit_scale.exp()
 
     def eval(self) -> CLIP:
@@ -128,6 +136,11 @@ class CLIP:
 
 
 def create_model(model_name: str, pretrained: typing.Any = None, **options: typing.Any) -> CLIP:
+    """A model by open_clip's names: an architecture and a tag, "hf-hub:ID", "local-dir:FOLDER"; options as of load().
+
+    Errors: FileNotFoundError (no such model or tag), OSError (network), ValueError (no weights named, another device
+    than the CPU, what cannot be read). Source: open_clip.factory.
+    """
     from .model import Model
 
     check_device(options.pop("device", None))
@@ -150,6 +163,7 @@ def create_model_and_transforms(
 def create_model_from_pretrained(
     model_name: str, pretrained: typing.Any = None, **options: typing.Any
 ) -> tuple[CLIP, Preprocess]:
+    """The model and its preprocessing; see create_model."""
     model = create_model(model_name, pretrained, **options)
     return model, Preprocess(model.model.processor)
 

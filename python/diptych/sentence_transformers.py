@@ -38,7 +38,11 @@ class SentenceTransformer:
         normalize_embeddings: bool = False,
         device: typing.Any = None,
     ) -> typing.Any:
-        """(N, E), (E,) of a single text or picture. The batch size is the library's own affair."""
+        """(N, E) float32, (E,) of a single text or picture; of length 1 with `normalize_embeddings`.
+
+        The batch size is the library's own affair. Errors: ValueError for an empty list and unreadable pictures;
+        FileNotFoundError; TypeError for what is no picture. Source: sentence_transformers' SentenceTransformer.encode.
+        """
         check_device(device)
         single = isinstance(sentences, (str, bytes, os.PathLike)) or not hasattr(sentences, "__len__")
         items = [sentences] if single else list(sentences)

@@ -39,7 +39,10 @@ class Store:
         return _diptych.store_gc(self.path)
 
     def merge(self, *others: str | os.PathLike[str]) -> int:
-        """Adds the pictures of other stores of the same model whose paths it does not have; how many. Made if need be."""
+        """Adds the pictures of other stores of the same model whose paths it does not have; how many.
+
+        Made if need be.
+        """
         return _diptych.store_merge(self.path, others)
 
     def export(self, folder: str | os.PathLike[str]) -> None:

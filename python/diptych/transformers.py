@@ -88,7 +88,7 @@ def _converted(values: npt.NDArray[typing.Any], kind: str | None) -> typing.Any:
 
 
 class CLIPTokenizer:
-    """Texts to token ids."""
+    """Texts to token ids, those of transformers' tokenizer of the checkpoint."""
 
     def __init__(self, processor: _diptych.Processor) -> None:
         self._processor = processor
@@ -109,6 +109,11 @@ class CLIPTokenizer:
         return_tensors: str | None = None,
         return_attention_mask: bool = True,
     ) -> BatchFeature:
+        """`input_ids` and `attention_mask`: lists, or int64 (N, T) where `return_tensors` is "np" or "pt".
+
+        Errors: ValueError for an empty list, and for texts of unequal length as an array without padding=True;
+        TypeError for what is no str. Source: transformers' PreTrainedTokenizer.__call__.
+        """
         single = isinstance(text, str)
         cut = truncation not in (False, "do_not_truncate")
         most = self.model_max_length if max_length is None else max_length
@@ -175,6 +180,12 @@ class CLIPImageProcessor:
         return cls(processor, backend)
 
     def __call__(self, images: typing.Any, *, return_tensors: str | None = None) -> BatchFeature:
+        """`pixel_values`: float32 (N, 3, S, S), (value / 255 - mean) / std of each channel.
+
+        A picture is a path, bytes, PIL's, uint8 (H, W, C) or (C, H, W), or float (3, S, S) that is normalised already.
+        Errors: ValueError for an empty list, other floats and pictures that cannot be read; FileNotFoundError;
+        TypeError for what is no picture. Source: transformers' CLIPImageProcessor.preprocess.
+        """
         items = [images] if _is_one_picture(images) else list(images)
         if not items:
             raise ValueError("images: the list is empty")
@@ -216,7 +227,7 @@ _RESIZE = {"pil": "pillow", "torchvision": "torchvision"}
 
 
 class CLIPProcessor:
-    """A tokenizer and an image processor in one."""
+    """A tokenizer and an image processor in one. Source: transformers' CLIPProcessor."""
 
     def __init__(self, image_processor: CLIPImageProcessor, tokenizer: CLIPTokenizer) -> None:
         self.image_processor = image_processor
@@ -235,6 +246,10 @@ class CLIPProcessor:
         return_tensors: str | None = None,
         **of_texts: typing.Any,
     ) -> BatchFeature:
+        """What the model takes: `input_ids` and `attention_mask` (N, T), `pixel_values` (M, 3, S, S).
+
+        Options and errors are those of CLIPTokenizer.__call__ and CLIPImageProcessor.__call__.
+        """
         if text is None and images is None:
             raise ValueError("the processor needs text, images or both")
         if text is not None and not _are_texts(text) and (images is None or _are_texts(images)):
@@ -265,13 +280,18 @@ class _Features:
 
 
 class CLIPModel:
-    """A model in transformers' shape; `.model` is the same in Diptych's own."""
+    """A model in transformers' shape; `.model` is the same in Diptych's own. Source: transformers' CLIPModel."""
 
     def __init__(self, model: _diptych.Model) -> None:
         self.model = model
 
     @classmethod
     def from_pretrained(cls, name: Name, **options: typing.Any) -> CLIPModel:
+        """A checkpoint's folder, a hub id or "starter"; `revision`, and the options of diptych.load.
+
+        Errors: FileNotFoundError (no such model), OSError (network), ValueError (what cannot be read, or is not
+        supported).
+        """
         from .model import Model
 
         return cls(Model(_repository(name, options), **options))
@@ -282,11 +302,14 @@ class CLIPModel:
         return wrap(np.array(np.log(self.model.logit_scale), dtype=np.float32), "torch" in sys.modules)
 
     def get_text_features(self, input_ids: typing.Any, attention_mask: typing.Any = None) -> typing.Any:
-        """(N, E), of their own length."""
+        """(N, E) of `input_ids` (N, T), of their own length.
+
+        Errors: ValueError for ids that are no tokens, more of them than the tower takes, or a mask that does not fit.
+        """
         return _Features.of(self._texts(input_ids, attention_mask), is_tensor(input_ids))
 
     def get_image_features(self, pixel_values: typing.Any) -> typing.Any:
-        """(N, E), of their own length."""
+        """(N, E) of `pixel_values` (N, 3, S, S), of their own length. Errors: ValueError for shape, NaN, infinity."""
         return _Features.of(self._pictures(pixel_values), is_tensor(pixel_values))
 
     def _texts(self, input_ids: typing.Any, attention_mask: typing.Any) -> npt.NDArray[np.float32]:
@@ -310,6 +333,11 @@ class CLIPModel:
         attention_mask: typing.Any = None,
         return_dict: bool = True,
     ) -> CLIPOutput | tuple[typing.Any, ...]:
+        """`logits_per_image` (M, N) and `logits_per_text` (N, M): scale x cosine; `image_embeds` (M, E) and
+        `text_embeds` (N, E), of length 1. torch tensors where one was given, sharing the memory, else arrays.
+
+        Errors: ValueError where one of the two sides is missing, and those of the get_..._features.
+        """
         if input_ids is None or pixel_values is None:
             raise ValueError(
                 "the model needs input_ids and pixel_values; for one of them alone there are get_text_features and "

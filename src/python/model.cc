@@ -186,7 +186,9 @@ void BindCalls(nb::class_<PyModel>& model) {
        .keywords = bar,
        .result = "typing.Any",
        .doc = "What is in a picture, from nothing but the names of what might be: a Classification, or a list of them\n"
-              "for several pictures. The first picture that cannot be read is the error."},
+              "for several pictures. Probabilities are over the labels and sum to 1 (sigmoid models: each 0 to 1).\n"
+              "Errors: those of embed() for the first picture that cannot be read; ValueError for an empty list, a\n"
+              "template without {}, labels of another model. Source: CLIP (arXiv 2103.00020), section 3.1."},
       kClassifyHidden);
   model.def("classify", &Classify, nb::arg("pictures"), nb::arg("labels") = nb::none(), nb::arg("keywords"),
             nb::sig(classify.signature.c_str()), classify.doc.c_str());
@@ -210,7 +212,10 @@ void BindCalls(nb::class_<PyModel>& model) {
        .keywords = "texts: str | collections.abc.Iterable[str] | None = None, " + bar,
        .result = array,
        .doc = "Pictures or texts as vectors of one space: (N, E) float32, (E,) of a single one, of length 1 unless\n"
-              "no_normalize is set. A float array is what the image tower sees: (N, 3, S, S), as pixels() gives it."},
+              "no_normalize is set. A float array is what the image tower sees: (N, 3, S, S), as pixels() gives it.\n"
+              "Errors: FileNotFoundError; ValueError for the first picture that cannot be read, an empty list,\n"
+              "another shape, NaN or infinity; TypeError for neither picture nor text; RuntimeError after a fork.\n"
+              "Source: CLIP's encode_image and encode_text (arXiv 2103.00020)."},
       kEmbedHidden);
   model.def("embed", &Embed, nb::arg("pictures") = nb::none(), nb::arg("keywords"), nb::sig(embed.signature.c_str()),
             embed.doc.c_str());
@@ -218,11 +223,13 @@ void BindCalls(nb::class_<PyModel>& model) {
       {.name = "embed_ids",
        .arguments = "self, ids: numpy.typing.NDArray[numpy.int32]",
        .result = array,
-       .doc = "Texts as vectors from their token ids, (N, up to context_length) with padding behind: (N, E)."},
+       .doc = "Texts as vectors from their token ids, (N, up to context_length) with padding behind: (N, E) float32.\n"
+              "Errors: ValueError for an id that is no token, and for more of them than the tower takes."},
       kEmbedHidden);
   model.def("logits", &Logits, nb::arg("pictures"), nb::arg("texts"),
             nb::sig(("def logits(self, pictures: " + array + ", texts: " + array + ") -> " + array).c_str()),
-            "scale * cosine + bias of embeddings of length 1: (rows of pictures, rows of texts).");
+            "scale * cosine + bias of embeddings of length 1, (M, E) and (N, E): (M, N) float32.\n"
+            "Errors: ValueError for rows of another width.");
   model.def("embed_ids", &EmbedIds, nb::arg("ids"), nb::arg("keywords"), nb::sig(ids.signature.c_str()),
             ids.doc.c_str());
 }
@@ -255,12 +262,14 @@ void BindModel(nb::module_& m) {
           nb::arg("texts"), nb::arg("truncate") = true,
           nb::sig("def tokenize(self, texts: str | collections.abc.Iterable[str], truncate: bool = True) -> "
                   "typing.Any"),
-          "Token ids without padding: a list, or a list of lists for several texts.")
+          "Token ids without padding: a list, or a list of lists for several texts; at most context_length of each\n"
+          "unless `truncate` is False. Errors: TypeError for what is no str. Source: the checkpoint's tokenizer.")
       .def(
           "pixels",
           [](const PyModel& self, nb::handle pictures) { return Pixels(self.model.processor(), pictures, false); },
           nb::sig(pixels.c_str()),
-          "What the image tower sees: (N, 3, S, S) float32, (3, S, S) of a single picture.")
+          "What the image tower sees: (N, 3, S, S) float32, (3, S, S) of a single picture; each channel is\n"
+          "(value / 255 - mean) / std. Errors: those of embed(). Source: the checkpoint's reference preprocessing.")
       .def("info", [](const PyModel& self) { return self.model.Info(); }, "What it is, each fact with its source.")
       .def_prop_ro("processor", [](const PyModel& self) { return self.model.processor(); })
       .def_prop_ro("name", [](const PyModel& self) { return self.model.processor().info().model; })

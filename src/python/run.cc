@@ -28,7 +28,7 @@ void WaitForJobs() {
 
 void ProgressBar::Show(int64_t done) {
   constexpr auto kPatience = std::chrono::seconds(1);
-  if (!total_ || (!bar_.is_valid() && Clock::now() - start_ < kPatience)) return;
+  if (!total_ || (!bar_.is_valid() && (Clock::now() - start_ < kPatience || done >= *total_))) return;
   if (!bar_.is_valid()) {
     const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
     bar_ = nb::module_::import_("diptych._progress").attr("bar")(*total_, seconds);

@@ -24,6 +24,13 @@ def test_example(script, tmp_path):
     assert done.returncode == 0 and done.stdout, done.stdout + done.stderr
 
 
+def test_each_is_listed():
+    listed = (ROOT / "examples/README.md").read_text()
+    kinds = (".py", ".go", ".ipynb", ".png", ".jpg")
+    kept = [path.name for path in (ROOT / "examples").iterdir() if path.suffix in kinds]
+    assert len(kept) > 8 and not [name for name in kept if f"`{name}`" not in listed]
+
+
 @pytest.mark.parametrize("document", ["docs/python.md", "README.md"])
 def test_code_of_documents(document, tmp_path):
     """The ```python blocks of a document, one after the other as one program, where cat.png lies."""

@@ -31,6 +31,17 @@ def test_options_are_the_command_lines():
     assert "lora_image" in _diptych.train.__doc__ and "max_megapixels" in _diptych.Model.__init__.__doc__
 
 
+def test_calls_name_their_errors():
+    from diptych import CLIPModel, CLIPProcessor, SentenceTransformer, open_clip
+
+    model = diptych.Model
+    calls = [model.classify, model.embed, model.embed_ids, model.logits, model.pixels, model.similarity, model.tokenize]
+    calls += [diptych.load, CLIPModel.from_pretrained, CLIPModel.__call__, CLIPModel.get_image_features]
+    calls += [CLIPModel.get_text_features, CLIPProcessor.__call__, SentenceTransformer.encode]
+    calls += [open_clip.CLIP.encode_image, open_clip.CLIP.encode_text, open_clip.create_model]
+    assert not [call for call in calls if "rrors" not in call.__doc__]
+
+
 def test_everything_public_has_a_docstring():
     bare = [
         f"{name}.{member}"
