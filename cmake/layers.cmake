@@ -34,9 +34,9 @@ foreach(line IN LISTS lines)
     list(FILTER sources EXCLUDE REGEX "/heif_libheif\\.cc$")
   endif()
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-    list(FILTER sources EXCLUDE REGEX "/(attention_amx|tile_gemm)_none\\.cc$")
+    list(FILTER sources EXCLUDE REGEX "/(attention_amx|panel_product_amx|tile_gemm)_none\\.cc$")
   else()
-    list(FILTER sources EXCLUDE REGEX "/(attention_amx|tile_gemm|tile_pack)\\.cc$")
+    list(FILTER sources EXCLUDE REGEX "/(attention_amx|panel_product_amx|tile_gemm|tile_pack)\\.cc$")
   endif()
   if(PQ_FOUND)
     list(FILTER sources EXCLUDE REGEX "/remote_none\\.cc$")
@@ -59,6 +59,7 @@ endforeach()
 
 # GCC's own intrinsics leave the lanes that they do not use unset, and it then warns of them (bug 105593).
 set_source_files_properties(${PROJECT_SOURCE_DIR}/src/kernels/attention_amx.cc
+                            ${PROJECT_SOURCE_DIR}/src/kernels/panel_product_amx.cc
                             ${PROJECT_SOURCE_DIR}/src/kernels/tile_gemm.cc
                             ${PROJECT_SOURCE_DIR}/src/kernels/tile_pack.cc PROPERTIES
                             COMPILE_OPTIONS "-Wno-maybe-uninitialized;-Wno-uninitialized")
@@ -72,7 +73,7 @@ set_source_files_properties(${PROJECT_SOURCE_DIR}/src/text/clip_vocabulary.cc PR
 set(externals_core ${CMAKE_DL_LIBS})
 set(externals_kernels DNNL::dnnl OpenMP::OpenMP_CXX PkgConfig::HWY)
 set(externals_hub CURL::libcurl)
-set(externals_image JPEG::JPEG TIFF::TIFF GIF::GIF PkgConfig::SPNG PkgConfig::WEBP)
+set(externals_image OpenMP::OpenMP_CXX JPEG::JPEG TIFF::TIFF GIF::GIF PkgConfig::SPNG PkgConfig::WEBP)
 set(externals_index PkgConfig::SQLITE OpenMP::OpenMP_CXX)  # kernels/parallel.h
 if(PQ_FOUND)
   list(APPEND externals_index PkgConfig::PQ)

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -91,6 +93,62 @@ TEST(EfficientNet, EveryBlockEqualsTimm) {
     }
     const int64_t part = static_cast<int64_t>(tokens.size()) / times;
     EXPECT_TRUE(std::equal(tokens.begin(), tokens.begin() + part, tokens.begin() + part));
+  }
+}
+
+// Of all that a tower gives for some pictures: hidden states, tokens, pooled.
+std::vector<std::vector<float>> OutputsOf(const ImageTowerPlan& plan, const std::vector<float>& pixels, int threads) {
+  const ImageTowerInfo& info = plan.info();
+  const int64_t b = static_cast<int64_t>(pixels.size()) / (3 * info.image_size * info.image_size);
+  std::vector<std::vector<float>> outputs;
+  std::vector<float*> hidden;
+  for (const int64_t size : info.hidden_size) hidden.push_back(outputs.emplace_back(b * size).data());
+  float* tokens = outputs.emplace_back(b * info.token_count * info.token_width).data();
+  float* pooled = outputs.emplace_back(b * info.embed_dim).data();
+  Context context(threads);
+  plan.Forward(context, {.pixels = pixels.data(), .batch = b}, {.pooled = pooled, .tokens = tokens, .hidden = hidden});
+  return outputs;
+}
+
+double RelativeError(const std::vector<float>& expected, const std::vector<float>& actual) {
+  double squares = 0, errors = 0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    squares += static_cast<double>(expected[i]) * expected[i];
+    errors += std::pow(static_cast<double>(actual[i]) - expected[i], 2);
+  }
+  return std::sqrt(errors / squares);
+}
+
+TEST(EfficientNet, NarrowMapsFollowFp32) {
+  EfficientNetConfig config{.image_size = 61, .embed_dim = 10, .stem_channels = 8, .head_channels = 40};
+  config.stages = {{1, 3, 1, 1, 16}, {2, 3, 2, 3, 16}, {2, 5, 2, 2, 24}};
+  config.projection_bias = true;
+  const std::unique_ptr<ImageTower> tower = MakeImageTower(config);
+  std::mt19937 engine(1);
+  std::normal_distribution<float> normal;
+  tower->Visit([&](const std::string& name, nn::Param& param) {
+    auto tensor = std::make_shared<Tensor>(DType::kF32, param.shape());
+    const int64_t n = param.shape().NumElements();
+    const bool norm = name.find("bn") != std::string::npos;
+    const bool positive = norm && (name.ends_with("running_var") || name.ends_with("weight"));
+    const float scale = std::sqrt(static_cast<float>(param.shape()[0]) / static_cast<float>(n));
+    for (int64_t i = 0; i < n; ++i) {
+      const float value = normal(engine);
+      tensor->mutable_data<float>()[i] = positive ? 0.5f + std::abs(value) : value * scale;
+    }
+    param.Bind({{TensorView(*tensor), tensor}});
+  });
+  std::vector<float> pixels(7 * 3 * 61 * 61);
+  for (float& value : pixels) value = normal(engine);
+  const auto exact = OutputsOf(*tower->Prepare(kernels::Precision::kF32), pixels, 1);
+  for (const kernels::Precision precision : {kernels::Precision::kBF16, kernels::Precision::kInt8}) {
+    const std::unique_ptr<ImageTowerPlan> plan = tower->Prepare(precision);
+    for (const int threads : {1, 3, 8}) {  // alone, pictures of their own, all on the same ones
+      const auto outputs = OutputsOf(*plan, pixels, threads);
+      for (size_t k = 0; k < exact.size(); ++k) {
+        EXPECT_LT(RelativeError(exact[k], outputs[k]), 0.03) << NameOf(precision) << " " << threads << " output " << k;
+      }
+    }
   }
 }
 

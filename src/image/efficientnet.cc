@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "image/efficientnet_panels.h"
 #include "kernels/pool.h"
 #include "nn/conv_norm.h"
 #include "nn/conv_stack.h"
@@ -138,6 +139,16 @@ struct InvertedResidual {
       const char* name = expands ? kExpanding[i] : kPlain[i];
       convs[i].Visit(visit, prefix + name, prefix + "bn" + std::to_string(i + 1) + ".");
     }
+  }
+
+  const ConvNorm& filter() const { return convs[expands ? 1 : 0]; }
+
+  kernels::ResidualBlock PreparePanels() const {
+    kernels::ResidualBlock block{.geometry = filter().geometry, .filter = filter().PrepareFilter()};
+    if (expands) block.expand = convs[0].PreparePanels();
+    block.project = convs.back().PreparePanels();
+    block.shortcut = shortcut;
+    return block;
   }
 
   InvertedResidualPlan Prepare(Precision precision) const {
@@ -299,6 +310,7 @@ class EfficientNet : public ImageTower {
   }
 
   std::unique_ptr<ImageTowerPlan> Prepare(Precision precision) const override {
+    if (precision != Precision::kF32 && kernels::HasFastPanels() && FitsPanels()) return PreparePanels(precision);
     auto plan = std::make_unique<EfficientNetPlan>();
     plan->info_ = info_;
     plan->stem_ = stem_.Prepare(precision);
@@ -365,6 +377,28 @@ class EfficientNet : public ImageTower {
   }
 
  private:
+  // The first block has no expansion in any EfficientNet; filters of other sizes would have no kernel.
+  bool FitsPanels() const {
+    for (const auto& stage : stages_) {
+      for (const InvertedResidual& block : stage) {
+        if (!kernels::IsPanelFilter(block.filter().geometry.kernel_h, block.filter().geometry.stride)) return false;
+      }
+    }
+    return !stages_.empty() && !stages_[0].empty() && !stages_[0][0].expands && !stages_[0][0].shortcut;
+  }
+
+  std::unique_ptr<ImageTowerPlan> PreparePanels(Precision precision) const {
+    EfficientNetPanels::Parts parts{.info = info_};
+    for (const auto& stage : stages_) {
+      for (const InvertedResidual& block : stage) parts.blocks.push_back(block.PreparePanels());
+    }
+    parts.blocks[0].stem = stem_.PreparePanels();
+    parts.blocks[0].stem_geometry = stem_.geometry;
+    parts.head = head_.PreparePanels();
+    parts.projection = projection_.Prepare(precision);
+    return std::make_unique<EfficientNetPanels>(std::move(parts));
+  }
+
   MapSize PixelsSize(int64_t b) const { return {b, info_.image_size, info_.image_size, 3}; }
 
   // What it keeps is allocated in the caller's scope.

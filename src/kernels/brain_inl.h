@@ -6,6 +6,8 @@
 #define DIPTYCH_KERNELS_BRAIN_INL_H_
 #endif
 
+#include <cstring>
+
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -38,6 +40,38 @@ HWY_INLINE hn::Vec<D> LoadBrains(D d, const uint16_t* x) {
   const hn::RebindToUnsigned<D> du;
   const auto bits = hn::PromoteTo(du, hn::LoadU(hn::Rebind<uint16_t, D>(), x));
   return hn::BitCast(d, hn::ShiftLeft<16>(bits));
+}
+
+/// Two bf16 in each word: the first in its lower half.
+template <class D>
+HWY_INLINE hn::Vec<D> LoadPairs(D du, const uint16_t* x) {
+  if constexpr (HWY_TARGET == HWY_SCALAR) {
+    uint32_t word;
+    std::memcpy(&word, x, sizeof(word));
+    return hn::Set(du, word);
+  } else {
+    return hn::LoadU(du, reinterpret_cast<const uint32_t*>(x));
+  }
+}
+
+template <class D>
+HWY_INLINE void StorePairs(D du, hn::Vec<D> pairs, uint16_t* y) {
+  if constexpr (HWY_TARGET == HWY_SCALAR) {
+    const uint32_t word = hn::GetLane(pairs);
+    std::memcpy(y, &word, sizeof(word));
+  } else {
+    hn::StoreU(pairs, du, reinterpret_cast<uint32_t*>(y));
+  }
+}
+
+/// The first and the second of each pair.
+template <class D>
+HWY_INLINE hn::Vec<D> FirstOfPairs(D d, hn::Vec<hn::RebindToUnsigned<D>> pairs) {
+  return hn::BitCast(d, hn::ShiftLeft<16>(pairs));
+}
+template <class D>
+HWY_INLINE hn::Vec<D> SecondOfPairs(D d, hn::Vec<hn::RebindToUnsigned<D>> pairs) {
+  return hn::BitCast(d, hn::And(pairs, hn::Set(hn::RebindToUnsigned<D>(), 0xffff0000u)));
 }
 
 }  // namespace diptych::kernels::HWY_NAMESPACE

@@ -77,4 +77,25 @@ ConvPlan ConvNorm::Prepare(kernels::Precision precision) const {
   return plan;
 }
 
+kernels::PanelWeight ConvNorm::PreparePanels() const {
+  CHECK(activation == kernels::Activation::kNone || activation == kernels::Activation::kRelu6);
+  const ChannelAffine affine = norm.Fold();
+  kernels::PanelWeight packed;
+  w.Consume([&](TensorView view) {
+    packed = kernels::PackPanelWeight(view, affine.scale.data(), affine.shift.data(),
+                                      activation == kernels::Activation::kRelu6);
+  });
+  return packed;
+}
+
+kernels::PanelFilter ConvNorm::PrepareFilter() const {
+  CHECK(activation == kernels::Activation::kRelu6);
+  const ChannelAffine affine = norm.Fold();
+  kernels::PanelFilter packed;
+  w.Consume([&](TensorView view) {
+    packed = kernels::PackPanelFilter(view, geometry.stride, affine.scale.data(), affine.shift.data());
+  });
+  return packed;
+}
+
 }  // namespace diptych::nn

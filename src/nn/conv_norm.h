@@ -8,6 +8,8 @@
 #include "core/context.h"
 #include "kernels/conv.h"
 #include "kernels/conv_training.h"
+#include "kernels/panel_filter.h"
+#include "kernels/panel_product.h"
 #include "nn/batch_norm.h"
 #include "nn/param.h"
 
@@ -77,6 +79,10 @@ struct ConvNorm {
   /// Two prefixes, for a convolution and its norm are siblings in every checkpoint: "…conv_dw.", "…bn1.".
   void Visit(const ParamVisitor& visit, const std::string& conv_prefix, const std::string& norm_prefix);
   ConvPlan Prepare(kernels::Precision precision) const;
+  /// The same over maps in panels. REQUIRES: pointwise, or 3x3 over three colours; no activation, or ReLU6.
+  kernels::PanelWeight PreparePanels() const;
+  /// REQUIRES: depthwise, kernels::IsPanelFilter, ReLU6.
+  kernels::PanelFilter PrepareFilter() const;
 };
 
 }  // namespace diptych::nn
