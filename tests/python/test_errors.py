@@ -84,9 +84,11 @@ def resident_kb():
 
 
 def test_no_error_leaves_memory_behind(checkpoint, cat, tmp_path):
-    """Each error 100 times, or as often as DIPTYCH_LEAK_RUNS says (10,000 before a release), of a model whose towers cost
-    next to nothing. Those that read files or load models come a hundredth as often in the short run alone. What is left
-    is of the allocator, not of a call."""
+    """Each error 100 times, or as often as DIPTYCH_LEAK_RUNS says (10,000 before a release), of a tiny model.
+
+    Those that read files or load models come a hundredth as often in the short run alone. What is left is of the
+    allocator, not of a call.
+    """
     model = diptych.load(checkpoint("hf_legacy_eos")[0])
     times = int(os.environ.get("DIPTYCH_LEAK_RUNS", "100"))
     slow = {"no-such-model", "truncated.png", "truncated", "closed", "{}"} if times <= 100 else set()
