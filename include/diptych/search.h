@@ -18,6 +18,7 @@ struct SearchOptions {
   int top = 10;
   std::string where;
   std::optional<double> fdr;
+  bool likely = false;
   bool exact = false;
   std::string html;
 
@@ -44,6 +45,9 @@ struct SearchOptions {
                 .max = 1,
                 .implied = 0.1},
           fdr);
+    visit(Field{.name = "likely",
+                .help = "leave out pictures that more likely show something else than the words say"},
+          likely);
     visit(Field{.name = "exact", .help = "read every vector instead of sketches first"}, exact);
     visit(Field{.name = "html", .help = "write a page with the pictures found", .value = "F.html"}, html);
   }
@@ -52,7 +56,7 @@ struct SearchOptions {
 struct SearchHit {
   std::string path;
   double score = 0;              // cosine with the query
-  std::optional<double> chance;  // with fdr: that this picture does not belong to the answer
+  std::optional<double> chance;  // with fdr or likely: that this picture does not belong to the answer
   int width = 0, height = 0;
   std::string caption;
 };

@@ -10,7 +10,7 @@ namespace {
 
 constexpr double kSameMeaning = 0.8;  // cosine of a concept with the query
 // Softmax over some 200 concepts at a model's own scale spreads too much to other concepts of the same picture. Twice
-// the scale was chosen on the labelled sets (docs/search.md); 1.5 to 2.5 differ little.
+// the scale was chosen on the labelled sets (docs/store.md); 1.5 to 2.5 differ little.
 constexpr double kSharper = 2;
 
 double Dot(const float* a, const float* b, size_t e) {
@@ -70,6 +70,11 @@ size_t CountWithin(std::span<const double> chances, double rate) {
     ++count;
   }
   return count;
+}
+
+size_t CountLikely(std::span<const double> chances) {
+  const auto end = std::upper_bound(chances.begin(), chances.end(), 0.5);
+  return static_cast<size_t>(end - chances.begin());
 }
 
 }  // namespace diptych

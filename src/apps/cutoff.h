@@ -26,6 +26,9 @@ std::vector<double> ChancesByNull(std::span<const float> scores, std::span<const
 /// `rate`: the expected share of wrong ones (Efron's Bayesian false discovery rate). `chances` rise.
 size_t CountWithin(std::span<const double> chances, double rate);
 
+/// How many of them are more likely right than wrong, each by itself.
+size_t CountLikely(std::span<const double> chances);
+
 }  // namespace diptych
 
 #endif  // DIPTYCH_APPS_CUTOFF_H_

@@ -29,6 +29,12 @@ TEST(Cutoff, WordsCompeteForAPicture) {
   EXPECT_EQ(ChancesOfOther(pictures, query, background, 1e6)[1], 1);  // no overflow
 }
 
+TEST(Cutoff, LikelyOnes) {
+  EXPECT_EQ(CountLikely(std::vector<double>{0, 0.2, 0.5, 0.51, 1}), 3u);
+  EXPECT_EQ(CountLikely(std::vector<double>{0.6}), 0u);
+  EXPECT_EQ(CountLikely({}), 0u);
+}
+
 // Of a store in which nothing belongs to the query hardly anything is kept, whatever its scores are; what stands out
 // is.
 TEST(Cutoff, ChanceAloneIsNotAnAnswer) {

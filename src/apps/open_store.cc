@@ -19,6 +19,7 @@ Result<OpenedStore> OpenStore(const std::string& name) {
     ASSIGN_OR_RETURN(opened.remote, OpenRemote(name, nullptr));
   } else {
     ASSIGN_OR_RETURN(opened.local, Store::Open(name));
+    opened.local->ReadAhead();  // while the model is loaded
   }
   return opened;
 }

@@ -85,6 +85,18 @@ Result<std::vector<double>> Judge(const Clip& clip, const SearchSpace& space, st
   return sorted;
 }
 
+bool HasCutoff(const SearchOptions& options) {
+  return options.fdr || options.likely;
+}
+
+// How many of the pictures, in the order of their chances, are the answer.
+size_t CountKept(const SearchOptions& options, std::span<const double> chances) {
+  size_t count = chances.size();
+  if (options.fdr) count = std::min(count, CountWithin(chances, *options.fdr));
+  if (options.likely) count = std::min(count, CountLikely(chances));
+  return count;
+}
+
 Result<std::vector<SearchHit>> SearchFolder(const Clip& clip, const Store& store, const SearchRequest& request,
                                             const Runtime& runtime) {
   const SearchOptions& options = request.options;
@@ -99,15 +111,15 @@ Result<std::vector<SearchHit>> SearchFolder(const Clip& clip, const Store& store
   Context context(runtime.threads);
   std::vector<Neighbor> found = FindNearest(context, space, query, {.k = options.top, .exact = options.exact});
   std::vector<double> chances;
-  if (options.fdr) {
+  if (HasCutoff(options)) {
     ASSIGN_OR_RETURN(chances, Judge(clip, space, query, terms, runtime, &found));
-    found.resize(CountWithin(chances, *options.fdr));
+    found.resize(CountKept(options, chances));
   }
   std::vector<SearchHit> hits;
   for (size_t i = 0; i < found.size(); ++i) {
     ASSIGN_OR_RETURN(StoredPicture picture, store.Get(found[i].slot));
     SearchHit hit{.path = std::move(picture.path), .score = static_cast<double>(found[i].score)};
-    if (options.fdr) hit.chance = chances[i];
+    if (HasCutoff(options)) hit.chance = chances[i];
     hit.width = picture.width;
     hit.height = picture.height;
     hit.caption = std::move(picture.caption);
@@ -120,7 +132,7 @@ Result<std::vector<SearchHit>> SearchServers(const Clip& clip, RemoteStore& stor
                                              const Runtime& runtime, std::vector<Status>* missing) {
   const SearchOptions& options = request.options;
   ASSIGN_OR_RETURN(const std::vector<QueryTerm> terms, GatherTerms(options));
-  if (options.fdr && !IsWords(terms)) {
+  if (HasCutoff(options) && !IsWords(terms)) {
     return Unsupported("fdr", "on database servers it is known for words alone", "leave it out, or use a folder");
   }
   ASSIGN_OR_RETURN(const std::vector<float> query, EmbedQuery(clip, terms, request.batch, runtime));
@@ -140,13 +152,13 @@ Result<std::vector<SearchHit>> SearchServers(const Clip& clip, RemoteStore& stor
                     .caption = std::move(hit.picture.caption)});
     pictures.insert(pictures.end(), hit.embedding.begin(), hit.embedding.end());
   }
-  if (!options.fdr) return hits;
+  if (!HasCutoff(options)) return hits;
   ASSIGN_OR_RETURN(std::vector<double> chances, ChancesOfWords(clip, terms, pictures, runtime));
   for (size_t i = 0; i < hits.size(); ++i) hits[i].chance = chances[i];
   std::stable_sort(hits.begin(), hits.end(),
                    [](const SearchHit& a, const SearchHit& b) { return *a.chance < *b.chance; });
   std::sort(chances.begin(), chances.end());
-  hits.resize(CountWithin(chances, *options.fdr));
+  hits.resize(CountKept(options, chances));
   return hits;
 }
 
@@ -155,7 +167,12 @@ Result<std::vector<SearchHit>> SearchServers(const Clip& clip, RemoteStore& stor
 Status CheckSearchOptions(const SearchOptions& options) {
   if (options.store.empty()) return InvalidArgument("store", "no store was named", "give --store FOLDER");
   if (!options.where.empty()) RETURN_IF_ERROR(Filter::Parse(options.where).status());
-  return GatherTerms(options).status();
+  ASSIGN_OR_RETURN(const std::vector<QueryTerm> terms, GatherTerms(options));
+  if (options.likely && !IsWords(terms)) {
+    return InvalidArgument("likely", "with a picture in the query, or less of something, nothing competes with it",
+                           "use fdr");
+  }
+  return Status::Ok();
 }
 
 Result<std::vector<SearchHit>> SearchStore(const Clip& clip, const OpenedStore& store, const SearchRequest& request,

@@ -21,7 +21,7 @@ struct SearchRequest {
   BatchOptions batch;  // how pictures of the query are read
 };
 
-/// The hits, best first. With options.fdr as many of the best options.top as belong to the answer. Of a store on
+/// The hits, best first. With options.fdr or options.likely as many of the best options.top as belong. Of a store on
 /// database servers, `missing` (may be null for one in a folder) gets the shards that did not answer: without them the
 /// answer is partial. Errors: no shard answered; there, --fdr with a query that is not words alone.
 Result<std::vector<SearchHit>> SearchStore(const Clip& clip, const OpenedStore& store, const SearchRequest& request,

@@ -18,6 +18,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "core/status.h"
@@ -66,6 +67,9 @@ class Store : public PictureStore {
   int64_t slots() const { return vectors_.rows(); }  // committed vectors, those of removed pictures too
   const VectorMapping& vectors() const { return vectors_; }
   std::string SketchPath() const;
+  /// A search will follow: a thread has the system read the files that are not in memory, if they are small enough
+  /// (300,000 vectors of 384 values). Rows that the sketches pick lie all over the file; one by one they take longer.
+  void ReadAhead();
 
   /// By slot.
   Status ForEach(const std::function<Status(const StoredPicture&)>& visit) const override;
@@ -120,6 +124,7 @@ class Store : public PictureStore {
   std::vector<Change> changes_;
   std::vector<uint16_t> added_;  // vectors of the kAdd changes
   Status broken_;                // why nothing can be committed any more
+  std::jthread read_ahead_;
 };
 
 }  // namespace diptych

@@ -140,6 +140,25 @@ TEST_F(StoreTest, FirstVersionIsReadAndBroughtUpToDate) {
   EXPECT_EQ(Reopened(folder_).at("/p/b.jpg").detail, PictureOf("").detail);
 }
 
+TEST_F(StoreTest, CountsPicturesWhetherOrNotItHasWrittenTheirNumberDown) {
+  {
+    auto store = *Store::OpenForWriting(folder_, kIdentity);
+    for (int i = 0; i < 10; ++i) Add(*store, Name(i));
+    ASSERT_TRUE(store->Commit().ok());
+    store->Remove(Name(3));
+    store->Rename(Name(1), {.path = Name(2)});
+    ASSERT_TRUE(store->Commit().ok());
+    EXPECT_EQ(store->count(), 8);
+  }
+  auto store = *Store::Open(folder_);
+  store->ReadAhead();
+  EXPECT_EQ(store->count(), 8);
+  EXPECT_EQ(store->slots(), 10);
+  const SqlDatabase database = *SqlDatabase::Open(folder_ + "/store.db", SqlDatabase::Access::kWrite);
+  ASSERT_TRUE(database.Run("DELETE FROM facts WHERE key = 'pictures'").ok());  // as stores were before
+  EXPECT_EQ((*Store::Open(folder_))->count(), 8);
+}
+
 TEST_F(StoreTest, ReplacesRemovesAndRenames) {
   auto store = *Store::OpenForWriting(folder_, kIdentity);
   for (int i = 0; i < 10; ++i) Add(*store, Name(i));

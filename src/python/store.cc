@@ -105,7 +105,7 @@ void BindIndexResults(nb::module_& m) {
   nb::class_<SearchHit>(m, "SearchHit", "A picture that was found.")
       .def_ro("path", &SearchHit::path)
       .def_ro("score", &SearchHit::score, "cosine with the query")
-      .def_ro("chance", &SearchHit::chance, "with fdr: that this picture does not belong to the answer")
+      .def_ro("chance", &SearchHit::chance, "with fdr or likely: that this picture does not belong to the answer")
       .def_ro("width", &SearchHit::width)
       .def_ro("height", &SearchHit::height)
       .def_ro("caption", &SearchHit::caption)

@@ -289,6 +289,10 @@ class Search(Case):
         self.assertEqual(find("a rocket", "--fdr", "1"), NAMES)
         self.assertEqual(find("--image", EXAMPLES / "cat.png", "--fdr", "1"), NAMES)
         self.assertEqual(find("an excavator", "--fdr", "0.1"), [])
+        self.assertEqual(find("a rocket", "--likely"), ["rocket.jpg"])
+        self.assertEqual(find("an excavator", "--likely"), [])
+        self.fails("search", "--image", EXAMPLES / "cat.png", "--likely", "--store", self.store, code=2,
+                   contains="use fdr")
 
     def test_outputs(self):
         self.index()
