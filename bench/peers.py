@@ -3,7 +3,7 @@
 Run in an environment with torch, transformers, onnx, onnxscript, onnxruntime, openvino, nncf:
     python bench/peers.py build/diptych [--threads 2] [--rounds 3] [--seconds 3] [--out bench/RESULTS.md]
 In fp32, bf16 (PyTorch's module in bf16, OpenVINO's hint) and int8 (ONNX Runtime's dynamic quantisation, NNCF's static
-one for OpenVINO, calibrated on noise: of the image tower alone).
+one for OpenVINO, calibrated on noise: of the image tower alone); and diptych's `auto`.
 Each engine runs in a process of its own, the engines in turn, several rounds: a machine whose speed drifts hurts all
 alike. Every figure is the median of its rounds; "of peak" divides the nominal FLOPs (8.82 G a picture, 2 x
 multiply-adds of all matrix products) by the matrix-product peak that `diptych bench` measured in the same sitting.
@@ -24,7 +24,8 @@ CASES = ("image_1", "image_32", "text_77", "text_10")
 FLOPS = {"image": 8.82e9}
 ENGINES = {"fp32": ("diptych", "pytorch", "onnxruntime", "openvino"), "bf16": ("diptych", "pytorch", "openvino"),
            "int8": ("diptych", "onnxruntime", "openvino")}
-MODES = [(precision, engine) for precision, engines in ENGINES.items() for engine in engines]
+AUTO = ("auto", "diptych")  # the precision that diptych chooses, beside the fastest mode of the fastest peer
+MODES = [(precision, engine) for precision, engines in ENGINES.items() for engine in engines] + [AUTO]
 
 
 def best_rate(call, items, seconds):
@@ -177,6 +178,14 @@ def to_best_peer(median):
     return {case: median["diptych"][case] / rate for case, rate in best.items() if rate}
 
 
+def auto_to_best_peer(results):
+    """{case: auto's rate divided by that of the fastest mode of the fastest peer}"""
+    peers = {f"{engine} {precision}": row for precision in ENGINES
+             for engine, row in medians(precision, results).items() if engine != "diptych"}
+    own = {"diptych": {case: statistics.median(run[case] for run in results[AUTO]) for case in CASES}}
+    return to_best_peer(own | peers), own["diptych"]
+
+
 def table(precision, results, peak):
     median = medians(precision, results)
     lines = ["| engine | pictures/s, batch 1 | pictures/s, batch 32 | of peak, batch 32"
@@ -205,6 +214,13 @@ def report(results, args):
     for precision in ENGINES:
         if (precision, "diptych") in results:
             lines += table(precision, results, peaks.get(precision, peaks["fp32"])) + [""]
+    ratio, own = auto_to_best_peer(results)
+    lines += ["| | pictures/s, batch 1 | pictures/s, batch 32 | texts/s of 77 tokens | texts/s of 10 tokens |",
+              "|---|---|---|---|---|"]
+    for name, row, digits in (("diptych auto", own, 1), ("diptych auto / fastest mode of any peer", ratio, 2)):
+        cells = [f"{row[case]:.{digits}f}" for case in ("image_1", "image_32", "text_77", "text_10")]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    lines.append("")
     return "\n".join(lines)
 
 
@@ -242,7 +258,9 @@ def main():
     if args.record:
         records.append(f"peers.py --threads {args.threads} --rounds {args.rounds} --seconds {args.seconds}",
                        {f"{case} {precision} / best peer": value for precision in ENGINES
-                        for case, value in to_best_peer(medians(precision, results)).items()})
+                        for case, value in to_best_peer(medians(precision, results)).items()} |
+                       {f"{case} auto / best mode of any peer": value
+                        for case, value in auto_to_best_peer(results)[0].items()})
 
 
 if __name__ == "__main__":

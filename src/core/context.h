@@ -12,6 +12,12 @@ namespace diptych {
 
 enum class Mode { kInference, kTraining };
 
+/// What the kernels were asked for, so that tests can tell how much is computed without a clock.
+struct Work {
+  double flops = 0;  // 2 x the multiply-adds of products, convolutions and attention
+  double bytes = 0;  // of their operands and results, each once for each operation
+};
+
 /// Belongs to one thread at a time; plans and modules are shared, contexts are not.
 /// `threads` is the size of the team that a single operation may use. For throughput, make one context a worker with
 /// threads = 1; for a lone small batch, one context with all cores.
@@ -28,6 +34,12 @@ class Context {
   /// Of a training pass's products. Plans carry their own: they were packed for it.
   Precision precision() const { return precision_; }
   Device device() const { return Device::kHost; }
+  /// Of all operations so far.
+  const Work& work() const { return work_; }
+  void AddWork(const Work& work) {
+    work_.flops += work.flops;
+    work_.bytes += work.bytes;
+  }
 
   /// Training products are in another precision for as long as it lives.
   class PrecisionScope {
@@ -48,6 +60,7 @@ class Context {
   int threads_;
   Mode mode_;
   Precision precision_;
+  Work work_;
 };
 
 }  // namespace diptych

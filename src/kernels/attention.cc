@@ -142,6 +142,7 @@ void Attention(Context& context, const AttentionInput& input, const AttentionSha
   Arena& arena = context.arena();
   const Arena::Scope scope(arena);
   const AttentionJob job(arena, input, shape);
+  context.AddWork(job.AskedFor());
   const int64_t longest = job.longest;
   const int64_t padded = (shape.head_dim + kMaxLanes - 1) / kMaxLanes * kMaxLanes;
   const int64_t queries_size = shape.head_dim * kMaxTile, scores_size = longest * kMaxTile;

@@ -295,6 +295,7 @@ void Attention(Context& context, const BrainAttentionInput& input, const Attenti
   Arena& arena = context.arena();
   const Arena::Scope scope(arena);
   const BrainAttentionJob job(arena, input, shape);
+  context.AddWork(job.AskedFor());
   const int64_t per_thread = BrainScratch::Bytes(job);
   std::byte* memory = static_cast<std::byte*>(arena.AllocateBytes(static_cast<size_t>(per_thread * context.threads())));
   // Rows of a tile that no query fills are multiplied too: whatever they hold must not be slow to multiply.

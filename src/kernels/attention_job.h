@@ -6,6 +6,7 @@
 
 #include "core/arena.h"
 #include "core/check.h"
+#include "core/context.h"
 #include "kernels/attention.h"
 
 namespace diptych::kernels {
@@ -51,6 +52,17 @@ struct BasicAttentionJob {
   }
   int64_t Parent(int64_t sequence) const { return input.parents.empty() ? -1 : input.parents[sequence]; }
   int64_t Keys(int64_t sequence) const { return before[sequence] + input.lengths[sequence]; }
+  /// Scores and mixing, of the keys that each query sees.
+  Work AskedFor() const {
+    double seen = 0, rows = 0;
+    const double width = static_cast<double>(shape.heads) * shape.head_dim;
+    for (int64_t i = 0; i < static_cast<int64_t>(input.lengths.size()); ++i) {
+      const double queries = static_cast<double>(Queries(i)), all = static_cast<double>(Keys(i));
+      seen += shape.causal ? queries * (all - (queries - 1) / 2) : queries * all;
+      rows += 2 * queries + 2 * static_cast<double>(input.lengths[i]);
+    }
+    return {.flops = 4 * seen * width, .bytes = rows * width * sizeof(T)};
+  }
   /// Pairs of a piece of work.
   int64_t Grain(int threads) const { return std::max<int64_t>(1, pairs / (threads * 8)); }
 

@@ -7,6 +7,7 @@
 #include "kernels/conv_descs.h"
 #include "kernels/packed_weight_impl.h"
 #include "kernels/product.h"
+#include "kernels/product_work.h"
 
 namespace diptych::kernels {
 namespace {
@@ -68,6 +69,10 @@ void Conv(Context& context, const float* x, int64_t b, int h, int w, const Packe
   if (b == 0) return;
   if (IsPointwise(g)) return Linear(context, x, b * h * w, weight, epilogue, y);
   const size_t size = static_cast<size_t>(b) * out_h * out_w * g.out_channels;
+  const double taps = static_cast<double>(g.in_channels / g.groups) * g.kernel_h * g.kernel_w;
+  const double map = static_cast<double>(b) * h * w * g.in_channels;
+  context.AddWork({.flops = 2 * taps * static_cast<double>(size),
+                   .bytes = 4 * (map + taps * g.out_channels + static_cast<double>(size))});
   impl.primitives->Run(context, {.b = b, .h = h, .w = w}, x, epilogue, {y, size});
 }
 

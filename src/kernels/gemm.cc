@@ -9,6 +9,7 @@
 #include "kernels/narrow_gemm.h"
 #include "kernels/packed_weight_impl.h"
 #include "kernels/product.h"
+#include "kernels/product_work.h"
 
 namespace diptych::kernels {
 namespace {
@@ -78,8 +79,9 @@ PackedWeight PackProduct(const float* w, int64_t n, int64_t k, WeightOrder order
 void RunProduct(Context& context, const float* x, int64_t m, const PackedWeight& w, const Epilogue& epilogue,
                 float* y) {
   const PackedWeight::Impl& impl = w.impl();
-  if (impl.primitives == nullptr) return BlockLinear(context, x, m, impl.blocks, epilogue, y);
   const int64_t n = impl.geometry.out_channels, k = impl.geometry.in_channels;
+  context.AddWork(ProductWork(m, n, k));
+  if (impl.primitives == nullptr) return BlockLinear(context, x, m, impl.blocks, epilogue, y);
   Epilogue piece = epilogue;
   while (m > 0) {
     const int64_t rows = NextPiece(m);

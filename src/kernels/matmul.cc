@@ -8,6 +8,7 @@
 #include "kernels/onednn.h"
 #include "kernels/parallel.h"
 #include "kernels/pool.h"
+#include "kernels/product_work.h"
 #include "kernels/row_groups.h"
 #include "kernels/runtime.h"
 #include "kernels/tile_gemm.h"
@@ -45,6 +46,7 @@ void MatMul(Context& context, const MatMulArgs& args) {
   CHECK(!args.accumulate || args.residual == nullptr || args.residual != args.c) << " C twice";
   if (args.m == 0 || args.n == 0) return;
   if (args.k == 0) return AddWithoutProduct(args);
+  context.AddWork(ProductWork(args.m, args.n, args.k));
   const Arena::Scope scope(context.arena());
   MatMulArgs product = args;
   if (args.accumulate && args.residual != nullptr) {  // the products add one matrix only

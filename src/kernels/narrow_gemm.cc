@@ -11,6 +11,7 @@
 #include "kernels/narrow_epilogue.h"
 #include "kernels/onednn.h"
 #include "kernels/parallel.h"
+#include "kernels/product_work.h"
 #include "kernels/runtime.h"
 #include "kernels/tile_gemm.h"
 
@@ -229,6 +230,8 @@ NarrowWeight PackNarrow(const float* w, int64_t n, int64_t k, WeightOrder order,
 void NarrowLinear(Context& context, const Rows& x, int64_t m, const NarrowWeight& w, const Epilogue& epilogue,
                   const MutableRows& y) {
   CHECK(x.type == w.precision && x.k == w.k && y.k == w.n);
+  const double size = BytesOf(w.precision);
+  context.AddWork(ProductWork(m, w.n, w.k, {.x = size, .w = size, .y = BytesOf(y.type)}));
   Arena& arena = context.arena();
   const Arena::Scope scope(arena);
   const int64_t groups = (w.n + w.group - 1) / w.group;
