@@ -27,6 +27,11 @@ DIPTYCH_AMX inline void ConfigureTiles() {
   _tile_loadconfig(&config);
 }
 
+/// Of 16, or fewer or none.
+DIPTYCH_AMX inline __mmask16 FirstLanes(int64_t count) {
+  return static_cast<__mmask16>(count >= 16 ? 0xffff : count <= 0 ? 0 : (1 << count) - 1);
+}
+
 /// Of a row, 32 values or those that there are; zeros behind them, and a row of zeros for none.
 DIPTYCH_AMX inline __m512i LoadRow(const uint16_t* row, int64_t count) {
   if (count >= 32) return _mm512_loadu_si512(row);

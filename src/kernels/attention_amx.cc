@@ -163,7 +163,7 @@ DIPTYCH_AMX inline void Multiply(const TileProduct& p) {
 DIPTYCH_AMX void AddScaled(const float* x, int64_t n, float factor, float* y) {
   const __m512 factors = _mm512_set1_ps(factor);
   for (int64_t i = 0; i < n; i += 16) {
-    const __mmask16 mask = static_cast<__mmask16>(n - i >= 16 ? 0xffff : (1 << (n - i)) - 1);
+    const __mmask16 mask = FirstLanes(n - i);
     const __m512 sum = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, x + i), factors, _mm512_loadu_ps(y + i));
     _mm512_mask_storeu_ps(y + i, mask, sum);
   }
@@ -172,13 +172,9 @@ DIPTYCH_AMX void AddScaled(const float* x, int64_t n, float factor, float* y) {
 // weights = 2^(scale (scores - max)) of a row's first `visible` keys, zeros up to `padded`; returns 1 / their sum.
 DIPTYCH_AMX float SoftmaxRow(const float* scores, int64_t visible, int64_t padded, float scale, uint16_t* weights) {
   const __m512 lowest = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
-  const auto mask = [visible](int64_t j) {
-    const int64_t left = visible - j;
-    return static_cast<__mmask16>(left >= 16 ? 0xffff : left <= 0 ? 0 : (1 << left) - 1);
-  };
   __m512 most = lowest;
   for (int64_t j = 0; j < visible; j += 16) {
-    most = _mm512_max_ps(most, _mm512_mask_loadu_ps(lowest, mask(j), scores + j));
+    most = _mm512_max_ps(most, _mm512_mask_loadu_ps(lowest, FirstLanes(visible - j), scores + j));
   }
   const __m512 factor = _mm512_set1_ps(scale);
   const __m512 offset = _mm512_set1_ps(-scale * _mm512_reduce_max_ps(most));
@@ -188,7 +184,7 @@ DIPTYCH_AMX float SoftmaxRow(const float* scores, int64_t visible, int64_t padde
     for (int64_t h = 0; h < 2; ++h) {
       const int64_t at = j + 16 * h;
       const __m512 power = RoughExp2(_mm512_fmadd_ps(_mm512_loadu_ps(scores + at), factor, offset));
-      half[h] = _mm512_maskz_mov_ps(mask(at), power);
+      half[h] = _mm512_maskz_mov_ps(FirstLanes(visible - at), power);
       sum = _mm512_add_ps(sum, half[h]);
     }
     _mm512_storeu_si512(weights + j, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(half[1], half[0])));
@@ -200,7 +196,7 @@ DIPTYCH_AMX float SoftmaxRow(const float* scores, int64_t visible, int64_t padde
 DIPTYCH_AMX void StoreRow(const float* x, int64_t n, float factor, uint16_t* y) {
   const __m512 factors = _mm512_set1_ps(factor);
   for (int64_t i = 0; i < n; i += 16) {
-    const __mmask16 mask = static_cast<__mmask16>(n - i >= 16 ? 0xffff : (1 << (n - i)) - 1);
+    const __mmask16 mask = FirstLanes(n - i);
     const __m256bh row = _mm512_cvtneps_pbh(_mm512_mul_ps(_mm512_loadu_ps(x + i), factors));
     _mm256_mask_storeu_epi16(y + i, mask, reinterpret_cast<__m256i>(row));
   }

@@ -12,13 +12,10 @@ namespace {
 
 constexpr int64_t kStepValues = 32;  // of K, in bf16
 
-DIPTYCH_AMX inline __mmask16 First(int64_t count) {
-  return static_cast<__mmask16>(count >= 16 ? 0xffff : count <= 0 ? 0 : (1 << count) - 1);
-}
-
 // Of one row of a matrix along K, a step.
 DIPTYCH_AMX inline __m512i StepOfRow(const float* row, int64_t left) {
-  const __m512 low = _mm512_maskz_loadu_ps(First(left), row), high = _mm512_maskz_loadu_ps(First(left - 16), row + 16);
+  const __m512 low = _mm512_maskz_loadu_ps(FirstLanes(left), row);
+  const __m512 high = _mm512_maskz_loadu_ps(FirstLanes(left - 16), row + 16);
   return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low));
 }
 
@@ -41,7 +38,7 @@ DIPTYCH_AMX inline void PrefetchStep(const FloatMatrix& m, int64_t row, int64_t 
   for (int64_t i = k; i < std::min(m.k, k + kStepValues); ++i) _mm_prefetch(m.data + i * m.rows + row, _MM_HINT_T0);
 }
 
-// 16 rows by one step, rows of dwords along K if kAlongK, else dwords of one pair of K.
+// 16 rows by one step, each a row of the tile; kTransposed: each a column of its dwords.
 template <bool kTransposed>
 DIPTYCH_AMX inline void TileOf(const FloatMatrix& m, int64_t row, int64_t count, int64_t k, std::byte* out) {
   __m512i tile[16];
@@ -52,7 +49,7 @@ DIPTYCH_AMX inline void TileOf(const FloatMatrix& m, int64_t row, int64_t count,
     if constexpr (kTransposed) Transpose(tile);
   } else {
     PrefetchStep(m, row, k + kStepValues);
-    const __mmask16 rows = First(count);
+    const __mmask16 rows = FirstLanes(count);
     for (int64_t i = 0; i < 16; ++i) {
       tile[i] = PairOfColumns(m.data + (k + 2 * i) * m.rows + row, m.rows, m.k - k - 2 * i, rows);
     }
