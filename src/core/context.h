@@ -12,7 +12,8 @@ namespace diptych {
 
 enum class Mode { kInference, kTraining };
 
-/// What the kernels were asked for, so that tests can tell how much is computed without a clock.
+/// What the kernels were asked for, so that tests can tell how much is computed without a clock. Convolutions over maps
+/// in panels are not counted: threads with pictures of their own run them.
 struct Work {
   double flops = 0;  // 2 x the multiply-adds of products, convolutions and attention
   double bytes = 0;  // of their operands and results, each once for each operation
