@@ -14,9 +14,10 @@ import pathlib
 import subprocess
 import sys
 import tempfile
-import time
 
 import peers
+import records
+from measuring import seconds_of
 
 CLASSES, TEMPLATES = 1000, 80
 
@@ -43,9 +44,8 @@ def run_diptych(precision, args):
             labels.write_text("\n".join(names[:: len(names) // count][:count]) + "\n")
             command = [args.program, "classify", args.picture, "--model", args.folder, "--labels-file", labels,
                        "--templates", "openai", "--precision", precision, "--threads", str(args.threads)]
-            start = time.perf_counter()
-            subprocess.run(command, check=True, capture_output=True, env={**os.environ, "DIPTYCH_NO_CACHE": "1"})
-            seconds[count] = time.perf_counter() - start
+            seconds[count] = seconds_of(lambda: subprocess.run(command, check=True, capture_output=True,
+                                                               env={**os.environ, "DIPTYCH_NO_CACHE": "1"}))
     return (seconds[args.classes] - seconds[1]) * (CLASSES - 1) / (args.classes - 1)
 
 
@@ -57,9 +57,9 @@ def run_open_clip(args):
     model = open_clip.create_model("ViT-B-32").eval()
     tokenizer = open_clip.get_tokenizer("ViT-B-32")
     names = open_clip.IMAGENET_CLASSNAMES[:10]
-    start = time.perf_counter()
-    open_clip.build_zero_shot_classifier(model, tokenizer, names, open_clip.OPENAI_IMAGENET_TEMPLATES)
-    return (time.perf_counter() - start) * CLASSES / len(names)
+    seconds = seconds_of(lambda: open_clip.build_zero_shot_classifier(model, tokenizer, names,
+                                                                      open_clip.OPENAI_IMAGENET_TEMPLATES))
+    return seconds * CLASSES / len(names)
 
 
 def run_engine(engine, precision, tokens, args):
@@ -78,6 +78,7 @@ def main():
     parser.add_argument("--precision", default="fp32,bf16")
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--mode", help=argparse.SUPPRESS)
+    records.option(parser)
     args = parser.parse_args()
     if args.mode:
         engine, precision = args.mode.split(",")
@@ -91,13 +92,16 @@ def main():
         return json.loads(line.stdout.splitlines()[-1])
 
     print("| engine | 1,000 classes x 80 templates, s | diptych's time is less by |\n|---|---|---|")
+    ratios = {}
     for precision in args.precision.split(","):
         own = run_diptych(precision, args)
         print(f"| diptych {precision} | {own:.1f} | |", flush=True)
         others = [engine for engine in peers.ENGINES[precision] if engine != "diptych"]
         for engine in others + (["open_clip"] if precision == "fp32" else []):
             seconds = of_peer(engine, precision)
+            ratios[f"classifier {precision} / {engine}"] = seconds / own
             print(f"| {engine} {precision} | {seconds:.1f} | {seconds / own:.2f} |", flush=True)
+    records.keep(args, ratios, "threads", "classes", "seconds")
 
 
 if __name__ == "__main__":

@@ -7,14 +7,12 @@ largest resident size that the system saw (Linux counts what is mapped of the mo
 are the image tower's alone, from `diptych bench`. Python's standard library only.
 """
 import argparse
-import json
 import math
 import os
 import pathlib
-import subprocess
-import sys
 import tempfile
-import time
+
+from measuring import diptych_bench, measured
 
 COUNTS = [1, 10, 100, 1000, 10000]
 BATCHES = [1, 4, 16, 64, 256]
@@ -27,18 +25,13 @@ def embed(options, count, scratch):
     listed.write_text("".join(f"{files[i % len(files)]}\n" for i in range(count)))
     command = [options.program, "embed", "--files-from", str(listed), "--out", f"{scratch}/out.npy", "--model",
                options.model, "--threads", str(options.threads), "--progress", "none"]
-    code = ("import resource, subprocess, sys\nsubprocess.run(sys.argv[1:], check=True)\n"
-            "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
-    begin = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", code, *command], check=True, capture_output=True, text=True)
-    return time.perf_counter() - begin, int(done.stdout.split()[-1]) / 1024
+    _, seconds, gigabytes = measured(command)
+    return seconds, 1e3 * gigabytes
 
 
 def rate(options, batch, threads):
-    done = subprocess.run([options.program, "bench", "--model", options.model, "--batch", str(batch), "--threads",
-                           str(threads), "--seconds", "0.5", "--format", "json"],
-                          check=True, capture_output=True, text=True)
-    return json.loads(done.stdout)["images_per_s"]
+    return diptych_bench(options.program, model=options.model, batch=batch, threads=threads,
+                         seconds=0.5)["images_per_s"]
 
 
 class Panel:

@@ -7,23 +7,20 @@ the rate is that of a long run; the peer's is timed from a loaded, warm model. "
 cost when each is measured alone (`diptych bench --images`): 1 / (1 / decode_per_s + 1 / images_per_s).
 """
 import argparse
-import json
 import pathlib
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
 import records
+from measuring import diptych_bench, medians, seconds_of
 
 PRECISIONS = ("fp32", "auto")
 
 
 def seconds(command):
-    start = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - start
+    return seconds_of(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
 
 
 def diptych_rate(args, precision, paths, scratch):
@@ -34,10 +31,8 @@ def diptych_rate(args, precision, paths, scratch):
 
 
 def diptych_alone(args, precision):
-    line = subprocess.run([args.program, "bench", "--model", args.model, "--precision", precision, "--threads",
-                           str(args.threads), "--batch", "16", "--seconds", "0.7", "--images", args.pictures,
-                           "--format", "json"], check=True, capture_output=True, text=True).stdout
-    return json.loads(line)
+    return diptych_bench(args.program, model=args.model, precision=precision, threads=args.threads, batch=16,
+                         seconds=0.7, images=args.pictures)
 
 
 def peer_rate(args, precision, paths, scratch):
@@ -80,8 +75,7 @@ def run(args, paths, scratch):
         for precision in peers:
             peers[precision].append(peer_rate(args, precision, paths, scratch))
             print(f"transformers {precision} {peers[precision][-1]:.1f} pictures/s", file=sys.stderr)
-    median = lambda all_rates: {p: statistics.median(some) for p, some in all_rates.items()}  # noqa: E731
-    return median(rates), median(peers), alone
+    return medians(rates), medians(peers), alone
 
 
 def main():
@@ -92,7 +86,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--record", action="store_true", help="adds the ratios to bench/records.jsonl")
+    records.option(parser)
     args = parser.parse_args()
     paths = sorted(str(path) for path in pathlib.Path(args.pictures).glob("*.jpg"))
     if len(paths) < 2:
@@ -108,8 +102,7 @@ def main():
               f"{rate / best:.2f} of the best peer")
         ratios |= {f"folder {precision} / transformers": rate / best, f"folder {precision} / allowed": rate / allowed}
     print(", ".join(f"transformers {p} {rate:.1f} pictures/s" for p, rate in peers.items()))
-    if args.record:
-        records.append(f"folder_peers.py --threads {args.threads} --rounds {args.rounds}", ratios)
+    records.keep(args, ratios, "threads", "rounds")
 
 
 if __name__ == "__main__":

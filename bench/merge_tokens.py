@@ -11,28 +11,26 @@ be told at all.
 import argparse
 import json
 import pathlib
-import statistics
+import sys
 import tempfile
-import time
 
 import numpy as np
 import open_clip
-import safetensors.torch
 import torch
 
 import diptych
 import records
+from measuring import in_turn, medians, seconds_of
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'tools'))
+from random_checkpoint import save_open_clip  # noqa: E402
 
 
 def make_checkpoint(name, folder):
     torch.manual_seed(0)
     config = open_clip.get_model_config(name)
     config['text_cfg'] = {'context_length': 77, 'vocab_size': 49408, 'width': 64, 'heads': 1, 'layers': 1}  # not used
-    model = open_clip.CLIP(**config)
-    (folder / 'open_clip_config.json').write_text(json.dumps({'model_cfg': config, 'preprocess_cfg': {
-        'mean': open_clip.OPENAI_DATASET_MEAN, 'std': open_clip.OPENAI_DATASET_STD}}), encoding='utf-8')
-    safetensors.torch.save_file({k: v for k, v in model.state_dict().items() if k != 'attn_mask'},
-                                folder / 'open_clip_model.safetensors')
+    save_open_clip(folder, open_clip.CLIP(**config), config)
 
 
 def main():
@@ -44,7 +42,7 @@ def main():
     parser.add_argument('--batch', type=int, default=16)
     parser.add_argument('--rounds', type=int, default=7)
     parser.add_argument('--threads', type=int, default=2)
-    parser.add_argument('--record', action='store_true', help='adds the ratios to bench/records.jsonl')
+    records.option(parser)
     args = parser.parse_args()
     counts = [int(count) for count in args.merge.split(',')]
 
@@ -53,13 +51,9 @@ def main():
         models = {count: diptych.load(folder, merge_tokens=count, precision=args.precision, threads=args.threads)
                   for count in counts}
     pixels = np.random.default_rng(0).normal(size=(args.batch, 3, 224, 224)).astype(np.float32)
-    seconds = {count: [] for count in counts}
-    for _ in range(args.rounds + 1):  # the first one packs the weights
-        for count, model in models.items():
-            start = time.perf_counter()
-            model.embed(pixels)
-            seconds[count].append(time.perf_counter() - start)
-    median = {count: statistics.median(times[1:]) for count, times in seconds.items()}
+    engines = {count: lambda model=model: seconds_of(lambda: model.embed(pixels)) for count, model in models.items()}
+    in_turn(engines, 1)  # packs the weights
+    median = medians(in_turn(engines, args.rounds))
     paths = sorted(str(path) for path in args.pictures.glob('*.jpg')) if args.pictures else []
     rows = {count: model.embed(paths) for count, model in models.items() if paths}
     for count in counts:
@@ -70,10 +64,8 @@ def main():
             cosines = (rows[count] * rows[counts[0]]).sum(axis=1)
             line |= {'cosine_mean': round(float(cosines.mean()), 4), 'cosine_lowest': round(float(cosines.min()), 4)}
         print(json.dumps(line), flush=True)
-    if args.record:
-        records.append(f'merge_tokens.py --model {args.model} --precision {args.precision} --batch {args.batch}',
-                       {f'{args.model} {args.precision} merging {count} / none': median[counts[0]] / median[count]
-                        for count in counts[1:]})
+    records.keep(args, {f'{args.model} {args.precision} merging {count} / none': median[counts[0]] / median[count]
+                        for count in counts[1:]}, 'model', 'precision', 'batch')
 
 
 if __name__ == '__main__':

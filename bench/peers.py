@@ -16,9 +16,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
 import records
+from measuring import best_rate, diptych_bench
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
 
 CASES = ("image_1", "image_32", "text_77", "text_10")
 FLOPS = {"image": 8.82e9}
@@ -28,28 +30,13 @@ AUTO = ("auto", "diptych")  # the precision that diptych chooses, beside the fas
 MODES = [(precision, engine) for precision, engines in ENGINES.items() for engine in engines] + [AUTO]
 
 
-def best_rate(call, items, seconds):
-    """Items a second: the best of the calls that fit into the time, after two to warm up."""
-    call(), call()
-    best, end = float("inf"), time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        start = time.perf_counter()
-        call()
-        best = min(best, time.perf_counter() - start)
-    return items / best
-
-
 def make_model(folder):
     import torch
-    from transformers import CLIPConfig, CLIPModel
-    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
-    from full_size_parity import transformers_model
+    from random_checkpoint import save_transformers
 
     torch.manual_seed(0)
     torch.set_grad_enabled(False)
-    transformers_model(folder, {}, {"eos_token_id": 2}, 512)
-    model = CLIPModel.from_pretrained(folder).eval()
-    assert isinstance(model.config, CLIPConfig)
+    model, _, _ = save_transformers(folder, {}, {"eos_token_id": 2}, 512)
 
     class Image(torch.nn.Module):
         def forward(self, pixels):
@@ -99,10 +86,8 @@ def inputs(case):
 def run_diptych(precision, folder, args):
     out = {}
     for batch in (1, 32):
-        line = subprocess.run([args.program, "bench", "--model", folder, "--batch", str(batch), "--threads",
-                               str(args.threads), "--seconds", str(args.seconds), "--precision", precision,
-                               "--format", "json"], check=True, capture_output=True, text=True).stdout
-        record = json.loads(line)
+        record = diptych_bench(args.program, model=folder, batch=batch, threads=args.threads, seconds=args.seconds,
+                               precision=precision)
         out[f"image_{batch}"] = record["images_per_s"]
         out["text_10"], out["text_77"] = record["texts_per_s"], record["full_texts_per_s"]
         out["peaks"] = record["matmul_peaks_gflops"]
@@ -144,21 +129,25 @@ def run_onnxruntime(precision, folder, args):
     return out
 
 
-def run_openvino(precision, folder, args):
+def openvino_request(path, shape, precision, threads):
     import openvino
 
+    core = openvino.Core()
+    model = core.read_model(path)
+    model.reshape({0: list(shape)})  # static shapes are its fastest
+    hints = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY",
+             "INFERENCE_PRECISION_HINT": "f32" if precision == "fp32" else "bf16"}
+    return core.compile_model(model, "CPU", hints).create_infer_request()
+
+
+def run_openvino(precision, folder, args):
     out = {}
     for case in CASES:
         x, image = inputs(case), case.startswith("image")
         if precision == "int8" and not image:
             continue
-        core = openvino.Core()
-        model = core.read_model(f"{folder}/image_ov_int8.xml" if precision == "int8" else
-                                f"{folder}/{'image' if image else case}.onnx")
-        model.reshape({0: list(x.shape)})  # static shapes are its fastest
-        hints = {"INFERENCE_NUM_THREADS": args.threads, "PERFORMANCE_HINT": "LATENCY",
-                 "INFERENCE_PRECISION_HINT": "f32" if precision == "fp32" else "bf16"}
-        request = core.compile_model(model, "CPU", hints).create_infer_request()
+        path = f"{folder}/image_ov_int8.xml" if precision == "int8" else f"{folder}/{'image' if image else case}.onnx"
+        request = openvino_request(path, x.shape, precision, args.threads)
         out[case] = best_rate(lambda: request.infer({0: x}), len(x), args.seconds)
     return out
 
@@ -232,7 +221,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--folder", help="keeps the models there, for a next time")
     parser.add_argument("--out")
-    parser.add_argument("--record", action="store_true", help="adds the ratios to bench/records.jsonl")
+    records.option(parser)
     parser.add_argument("--mode", help=argparse.SUPPRESS)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -255,12 +244,10 @@ def main():
     if args.out:
         with open(args.out, "a", encoding="utf-8") as out:
             out.write("\n" + text)
-    if args.record:
-        records.append(f"peers.py --threads {args.threads} --rounds {args.rounds} --seconds {args.seconds}",
-                       {f"{case} {precision} / best peer": value for precision in ENGINES
+    records.keep(args, {f"{case} {precision} / best peer": value for precision in ENGINES
                         for case, value in to_best_peer(medians(precision, results)).items()} |
-                       {f"{case} auto / best mode of any peer": value
-                        for case, value in auto_to_best_peer(results)[0].items()})
+                 {f"{case} auto / best mode of any peer": value
+                  for case, value in auto_to_best_peer(results)[0].items()}, "threads", "rounds", "seconds")
 
 
 if __name__ == "__main__":

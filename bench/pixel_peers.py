@@ -9,7 +9,6 @@ Each engine decodes and preprocesses the folder's JPEGs (the paths repeated to s
 import argparse
 import json
 import pathlib
-import statistics
 import sys
 import tempfile
 import time
@@ -19,6 +18,7 @@ import numpy as np
 
 import diptych
 import records
+from measuring import in_turn, medians
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / 'tests/support'))
@@ -44,7 +44,7 @@ def main():
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--seconds', type=float, default=1)
-    parser.add_argument('--record', action='store_true', help='adds the ratios to bench/records.jsonl')
+    records.option(parser)
     args = parser.parse_args()
     paths = sorted(str(p) for p in args.folder.glob('*.jpg'))
     paths *= max(1, 64 // len(paths))
@@ -64,17 +64,13 @@ def main():
                    'hf-processors-rs': lambda: theirs(paths, num_threads=args.threads)}
         results = {engine: call() for engine, call in engines.items()}
         same = np.array_equal(*(np.asarray(r).view(np.uint32) for r in results.values()))
-        rates = {engine: [] for engine in engines}
-        for _ in range(args.rounds):
-            for engine, call in engines.items():
-                rates[engine].append(pictures_per_s(call, len(paths), args.seconds))
-        medians = {engine: statistics.median(values) for engine, values in rates.items()}
+        rates = medians(in_turn({engine: lambda call=call: pictures_per_s(call, len(paths), args.seconds)
+                                 for engine, call in engines.items()}, args.rounds))
+        ratio = rates['diptych'] / rates['hf-processors-rs']
         print(json.dumps({'resize': name, 'same_bits': bool(same), 'pictures': len(paths),
-                          **{engine: round(rate, 1) for engine, rate in medians.items()},
-                          'ratio': round(medians['diptych'] / medians['hf-processors-rs'], 3)}))
-        ratios[f'pixels {name} / hf-processors-rs'] = medians['diptych'] / medians['hf-processors-rs']
-    if args.record:
-        records.append(f'pixel_peers.py --threads {args.threads} --rounds {args.rounds}', ratios)
+                          **{engine: round(rate, 1) for engine, rate in rates.items()}, 'ratio': round(ratio, 3)}))
+        ratios[f'pixels {name} / hf-processors-rs'] = ratio
+    records.keep(args, ratios, 'threads', 'rounds')
 
 
 if __name__ == '__main__':

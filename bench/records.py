@@ -7,6 +7,7 @@ import datetime
 import json
 import math
 import pathlib
+import sys
 
 PATH = pathlib.Path(__file__).resolve().parent / "records.jsonl"
 ALLOWED_FALL = 0.15
@@ -31,6 +32,17 @@ def append(command, ratios, path=PATH, cpu=None):
               "ratios": {name: round(value, 4) for name, value in ratios.items()}}
     with open(path, "a", encoding="utf-8") as out:
         out.write(json.dumps(record) + "\n")
+
+
+def option(parser):
+    parser.add_argument("--record", action="store_true", help="adds the ratios to bench/records.jsonl")
+
+
+def keep(args, ratios, *options, path=PATH):
+    """Appends the ratios where --record asks for it, with the script's name and the options that they depend on."""
+    if args.record:
+        command = [pathlib.Path(sys.argv[0]).name, *(f"--{name} {getattr(args, name)}" for name in options)]
+        append(" ".join(command), ratios, path)
 
 
 def load(path=PATH):

@@ -1,13 +1,14 @@
 """Exact search of many vectors: diptych beside faiss-cpu and usearch, one query at a time on two threads.
 
-    python bench/search_peers.py build/scan_bench [--rows 1000000] [--real EMBEDDINGS.npy...] [--dims 512] [--out FILE]
+    python bench/search_peers.py build/scan_bench [--rows 1000000] [--dims 512] [--like EMBEDDINGS.npy...]
+        [--real EMBEDDINGS.npy...] [--work FOLDER] [--out FILE] [--record]
 Build it with `ninja -C build scan_bench`; needs numpy, faiss-cpu and usearch.
 
 The vectors: with --real the rows of those arrays as they are, for recall, else made vectors whose spectrum is that of
-the arrays of --like (their covariance's eigenvalues, stretched over the dimensions) around their mean, in clusters, so
-that a neighbour is nearer than chance. Queries are rows with noise of half the spectrum's spread, and are left out of
-nothing: what is measured is the 10 nearest. Truth is the inner product in fp32. Engines take turns; each figure is
-the median query of its rounds.
+the arrays of --like (their covariance's eigenvalues, stretched over the dimensions; without them it falls like 1 / n)
+around their mean, in clusters, so that a neighbour is nearer than chance. Queries are rows with noise of half the
+spectrum's spread, and are left out of nothing: what is measured is the 10 nearest. Truth is the inner product in fp32.
+Engines take turns; each figure is the median query of its rounds.
 """
 import argparse
 import datetime
@@ -20,10 +21,16 @@ import time
 
 import numpy as np
 
+import records
+
 K, QUERIES = 10, 200
 
 
 def spectrum(paths, dims):
+    """(variances, the largest first; length of the mean) of unit vectors"""
+    if not paths:
+        values, mean = 1 / np.arange(1, dims + 1), 0.6
+        return values / values.sum() * (1 - mean**2), mean
     x = np.concatenate([np.load(p) for p in paths]).astype(np.float32)
     mean = x.mean(0)
     values = np.sort(np.linalg.eigvalsh(np.cov(x.T)))[::-1]
@@ -114,6 +121,7 @@ def main():
     parser.add_argument("--engine", default="diptych,faiss,usearch")
     parser.add_argument("--work")
     parser.add_argument("--out")
+    records.option(parser)
     args = parser.parse_args()
     rng = np.random.default_rng(0)
     work = pathlib.Path(args.work or tempfile.mkdtemp())
@@ -156,6 +164,11 @@ def main():
     if args.out:
         with open(args.out, "a") as out:
             out.write("\n" + text)
+    own = next((row for row in table if row[0] == "diptych sketches"), None)
+    peers = [ms for name, ms, _ in table if not name.startswith("diptych")]
+    if own and peers:
+        name = f"search of {len(x)} x {x.shape[1]}"
+        records.keep(args, {f"{name} / best peer": min(peers) / own[1], f"{name}, recall": own[2]}, "threads")
 
 
 if __name__ == "__main__":

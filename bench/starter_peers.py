@@ -5,13 +5,13 @@ Run in peers.py's environment with timm and safetensors:
 STARTER is the folder of the model. OpenVINO's int8 is NNCF's static quantisation, calibrated on noise.
 """
 import argparse
-import json
 import pathlib
-import statistics
-import subprocess
 import tempfile
+from functools import partial
 
 import peers
+import records
+from measuring import diptych_bench, in_turn, medians
 
 BATCH = 32
 PRECISIONS = ("fp32", "bf16", "int8")
@@ -42,22 +42,15 @@ def export(starter, folder):
 
 
 def run_openvino(precision, folder, args):
-    import openvino
-
-    core = openvino.Core()
-    model = core.read_model(folder / ("starter_int8.xml" if precision == "int8" else "starter.onnx"))
-    hints = {"INFERENCE_NUM_THREADS": args.threads, "PERFORMANCE_HINT": "LATENCY",
-             "INFERENCE_PRECISION_HINT": "f32" if precision == "fp32" else "bf16"}
-    request = core.compile_model(model, "CPU", hints).create_infer_request()
     x = peers.inputs(f"image_{BATCH}")
+    request = peers.openvino_request(folder / ("starter_int8.xml" if precision == "int8" else "starter.onnx"), x.shape,
+                                     precision, args.threads)
     return peers.best_rate(lambda: request.infer({0: x}), BATCH, args.seconds)
 
 
-def run_diptych(precision, args):
-    line = subprocess.run([args.program, "bench", "--model", args.starter, "--batch", str(BATCH), "--threads",
-                           str(args.threads), "--seconds", str(args.seconds), "--precision", precision, "--format",
-                           "json"], check=True, capture_output=True, text=True).stdout
-    return json.loads(line)["images_per_s"]
+def run_diptych(precision, folder, args):
+    return diptych_bench(args.program, model=args.starter, batch=BATCH, threads=args.threads, seconds=args.seconds,
+                         precision=precision)["images_per_s"]
 
 
 def main():
@@ -68,24 +61,25 @@ def main():
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--folder", help="keeps the exported models there, for a next time")
+    records.option(parser)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(args.folder or scratch)
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / "starter_int8.xml").exists():
             export(args.starter, folder)
-        rates = {}
-        for _ in range(args.rounds):
-            for precision in PRECISIONS:
-                rates.setdefault(("diptych", precision), []).append(run_diptych(precision, args))
-                rates.setdefault(("openvino", precision), []).append(run_openvino(precision, folder, args))
-    median = {key: statistics.median(values) for key, values in rates.items()}
+        median = medians(in_turn({(engine.__name__[4:], precision): partial(engine, precision, folder, args)
+                                  for precision in PRECISIONS for engine in (run_diptych, run_openvino)}, args.rounds))
     print("| engine | pictures/s, batch 32 |\n|---|---|")
     for (engine, precision), rate in sorted(median.items()):
         print(f"| {engine} {precision} | {rate:.1f} |")
     best = {engine: max(rate for (name, _), rate in median.items() if name == engine)
             for engine in ("diptych", "openvino")}
     print(f"| diptych / openvino, the fastest of each | {best['diptych'] / best['openvino']:.2f} |")
+    ratios = {f"starter {precision} / openvino": median["diptych", precision] / median["openvino", precision]
+              for precision in PRECISIONS}
+    records.keep(args, ratios | {"starter / openvino, the fastest of each": best["diptych"] / best["openvino"]},
+                 "threads", "rounds", "seconds")
 
 
 if __name__ == "__main__":

@@ -9,14 +9,13 @@ documentation says), so that ids are compared with open_clip's, of the file's te
 import argparse
 import json
 import pathlib
-import statistics
-import time
 
 import instant_clip_tokenizer
 import open_clip
 
 import diptych
 import records
+from measuring import in_turn, medians, seconds_of
 
 ODD = ['', ' ', 'caf\u00c3\u00a9 &amp;amp; bar', '\u201cquotes\u201d \u2014 dash', 'I\'m 12:30 pm!!1',
        '\u0130stanbul \u1e9e \u03a3\u03a3', '\u65e5\u672c\u8a9e\u306e\u732b', '\U0001f408\u200d\u2b1b cat',
@@ -28,7 +27,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('texts', type=pathlib.Path)
     parser.add_argument('--rounds', type=int, default=21)
-    parser.add_argument('--record', action='store_true', help='adds the ratios to bench/records.jsonl')
+    records.option(parser)
     args = parser.parse_args()
     texts = [text for text in args.texts.read_text(encoding='utf-8').split('\n') if text]
     ours = diptych.Processor.of_architecture('ViT-B-32').tokenize
@@ -44,18 +43,13 @@ def main():
                'instant-clip-tokenizer, rows of 77': lambda: theirs.tokenize_batch(texts, context_length=77),
                'instant-clip-tokenizer, lists': lambda: [theirs.encode(text) for text in texts],
                'open_clip': lambda: reference(texts)}
-    seconds = {engine: [] for engine in engines}
-    for _ in range(args.rounds):
-        for engine, call in engines.items():
-            start = time.perf_counter()
-            call()
-            seconds[engine].append(time.perf_counter() - start)
-    rates = {engine: round(len(texts) / statistics.median(times)) for engine, times in seconds.items()}
+    seconds = medians(in_turn({engine: lambda call=call: seconds_of(call) for engine, call in engines.items()},
+                              args.rounds))
+    rates = {engine: round(len(texts) / median) for engine, median in seconds.items()}
     print(json.dumps({'texts': len(texts), 'texts_per_s': rates, 'checked': len(checked),
                       'differing_from_open_clip': differing}, indent=1))
-    if args.record:
-        best = max(rate for engine, rate in rates.items() if engine != 'diptych')
-        records.append(f'token_peers.py --rounds {args.rounds}', {'tokens / best peer': rates['diptych'] / best})
+    best = max(rate for engine, rate in rates.items() if engine != 'diptych')
+    records.keep(args, {'tokens / best peer': rates['diptych'] / best}, 'rounds')
 
 
 if __name__ == '__main__':

@@ -13,13 +13,14 @@ import argparse
 import io
 import json
 import pathlib
-import re
 import statistics
-import subprocess
 import sys
 import tarfile
 import tempfile
 import time
+
+import records
+from measuring import diptych_bench, measured, medians
 
 IMAGE_FLOPS = 8.82e9       # of a picture, forward
 TEXT_FLOPS = 5.9e9 / 77    # of a token, forward
@@ -45,36 +46,21 @@ def write_shard(folder, count):
     return path
 
 
-def measured(command):
-    """Standard output of a command, and its peak memory in GB."""
-    result = subprocess.run(["/usr/bin/env", "python3", "-c", MEASURE, *map(str, command)], capture_output=True,
-                            text=True, check=True)
-    lines = result.stdout.splitlines()
-    return lines[:-1], float(lines[-1]) / 1e6
-
-
-MEASURE = """
-import resource, subprocess, sys
-subprocess.run(sys.argv[1:], check=True, stderr=subprocess.DEVNULL)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-"""
-
-
 def run_diptych(options, shard, precision, gradient_rates):
     with tempfile.TemporaryDirectory() as out:
-        lines, memory = measured([options.program, "train", "--train-data", shard, "--out", out, "--format", "json",
-                                  "--image-tower", "ViT-B-32", "--text-tower", "ViT-B-32", "--batch", options.batch,
-                                  "--steps", options.steps, "--threads", options.threads, "--warmup", 2,
-                                  "--precision", precision])
-    steps = [json.loads(line) for line in lines if line.startswith("{")][1:]
+        text, _, memory = measured([options.program, "train", "--train-data", shard, "--out", out, "--format", "json",
+                                    "--image-tower", "ViT-B-32", "--text-tower", "ViT-B-32", "--batch", options.batch,
+                                    "--steps", options.steps, "--threads", options.threads, "--warmup", 2,
+                                    "--precision", precision])
+    steps = [json.loads(line) for line in text.splitlines() if line.startswith("{")][1:]
     gradient_rates[precision] += [options.batch / step["gradient_s"] for step in steps]
     return [step["pairs_per_s"] for step in steps], memory
 
 
 def run_pytorch(options, tokens, precision):
-    lines, memory = measured([sys.executable, __file__, options.program, "--child", f"{tokens},{precision}", "--batch",
-                              options.batch, "--steps", options.steps, "--threads", options.threads])
-    return [float(line) for line in lines][1:], memory
+    text, _, memory = measured([sys.executable, __file__, options.program, "--child", f"{tokens},{precision}",
+                                "--batch", options.batch, "--steps", options.steps, "--threads", options.threads])
+    return [float(line) for line in text.splitlines()][1:], memory
 
 
 def child(options):
@@ -104,9 +90,7 @@ def child(options):
 
 def matmul_peaks(options):
     """{precision: FLOP/s}"""
-    result = subprocess.run([options.program, "bench", "--seconds", "0.5", "--format", "json"], capture_output=True,
-                            text=True, check=True)
-    result = json.loads(result.stdout)
+    result = diptych_bench(options.program, seconds=0.5)
     return {"fp32": result["matmul_peak_gflops"] * 1e9} | {
         name: value * 1e9 for name, value in dict(result["matmul_peaks_gflops"]).items()}
 
@@ -120,6 +104,7 @@ def main():
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--bf16", action="store_true")
     parser.add_argument("--child", help=argparse.SUPPRESS)
+    records.option(parser)
     options = parser.parse_args()
     if options.child:
         return child(options)
@@ -143,17 +128,20 @@ def main():
                 print(f"{name}: {steps}, {memory[name]:.2f} GB", file=sys.stderr)
     peak = {name: statistics.median(some[name] for some in peaks) for name in peaks[0]}
     needed = 3 * (IMAGE_FLOPS + TOKENS * TEXT_FLOPS)
-    cpu = re.search(r"model name\s*:\s*(.*)", pathlib.Path("/proc/cpuinfo").read_text()).group(1)
-    print(f"ViT-B/32, batch {options.batch}, {options.threads} threads, {cpu}; matmul peak in GFLOP/s: "
+    print(f"ViT-B/32, batch {options.batch}, {options.threads} threads, {records.cpu_name()}; matmul peak in GFLOP/s: "
           + ", ".join(f"{name} {value / 1e9:.0f}" for name, value in peak.items()) + "\n")
     print("| engine | pairs/s | of its precision's peak | forward and backward alone, of peak | peak memory, GB |")
     print("|---|---|---|---|---|")
-    for name in cases:
+    median = medians(rates)
+    for name, rate in median.items():
         precision = "bf16" if "bf16" in name else "fp32"
         limit = peak.get(precision, peak["fp32"])
-        rate = statistics.median(rates[name])
         alone = f"{statistics.median(gradient_rates[precision]) * needed / limit:.2f}" if "diptych" in name else ""
         print(f"| {name} | {rate:.2f} | {rate * needed / limit:.2f} | {alone} | {memory[name]:.2f} |")
+    records.keep(options, {f"training of {options.batch}, diptych {precision} / {name}":
+                           median[f"diptych {precision}"] / rate for name, rate in median.items()
+                           for precision in ("fp32", "bf16") if name.startswith(f"PyTorch {precision}")},
+                 "threads", "steps", "rounds", "batch")
 
 
 if __name__ == "__main__":

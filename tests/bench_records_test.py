@@ -1,4 +1,5 @@
 """Records of bench figures: what is appended is read back, and a ratio that fell is reported."""
+import argparse
 import json
 import subprocess
 import sys
@@ -59,6 +60,17 @@ class Records(unittest.TestCase):
             with self.assertRaises(ValueError):
                 self.add('A', image=value)
         self.assertFalse(self.path.exists())
+
+    def test_a_script_keeps_its_ratios_where_it_is_asked_to(self):
+        parser = argparse.ArgumentParser()
+        parser.add_argument('--rounds', type=int, default=3)
+        records.option(parser)
+        records.keep(parser.parse_args([]), {'image': 1.2}, 'rounds', path=self.path)
+        self.assertFalse(self.path.exists())
+        records.keep(parser.parse_args(['--record']), {'image': 1.2}, 'rounds', path=self.path)
+        [record] = records.load(self.path)
+        self.assertEqual(record['command'], f'{Path(sys.argv[0]).name} --rounds 3')
+        self.assertEqual(record['ratios'], {'image': 1.2})
 
     def test_broken_records(self):
         for line in ('{', '[]', '{}', '{"date": "d", "cpu": "c", "command": "x", "ratios": {"a": "high"}}',

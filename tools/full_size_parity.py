@@ -6,7 +6,6 @@ Prints a row of a Markdown table for each model: the smallest cosine over pictur
 logit relative to its row's largest magnitude. Needs up to 12 GB of memory and disk for ViT-H/14.
 """
 import argparse
-import json
 import pathlib
 import subprocess
 import sys
@@ -16,52 +15,14 @@ import numpy as np
 import torch
 from PIL import Image
 
+from random_checkpoint import liven, save_open_clip, save_transformers
+
 TEXTS = ["a photo of a cat", "a photo of a dog", "Two cats, asleep on a pink sofa!", "x",
          "a very long caption that goes on and on " * 12]
 
 
-def merges():
-    """CLIP's own vocabulary, as transformers wants it, out of open_clip's file."""
-    import gzip
-    import open_clip
-    from open_clip.tokenizer import bytes_to_unicode
-
-    path = pathlib.Path(open_clip.__file__).parent / "bpe_simple_vocab_16e6.txt.gz"
-    lines = gzip.open(path).read().decode().split("\n")[1:49152 - 256 - 2 + 1]
-    chars = list(bytes_to_unicode().values())
-    tokens = chars + [c + "</w>" for c in chars] + ["".join(m.split()) for m in lines]
-    tokens += ["<|startoftext|>", "<|endoftext|>"]
-    return {t: i for i, t in enumerate(tokens)}, lines
-
-
-def liven(model, seed=0):
-    """Default initialisation leaves biases at zero and norms at one, where errors would hide."""
-    g = torch.Generator().manual_seed(seed)
-    for name, p in model.named_parameters():
-        if p.ndim == 1:
-            p.add_(torch.randn(p.shape, generator=g) * 0.1)
-        elif "class_embedding" not in name and p.ndim == 2 and "embedding" in name:
-            p.add_(torch.randn(p.shape, generator=g) * 0.05)
-    for name, buffer in model.named_buffers():
-        if name.endswith(("running_mean", "running_var")):
-            buffer.add_(torch.rand(buffer.shape, generator=g) * 0.2)
-
-
 def transformers_model(folder, vision, text, projection):
-    from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
-
-    vocab, pairs = merges()
-    (folder / "vocab.json").write_text(json.dumps(vocab, ensure_ascii=False))
-    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(pairs) + "\n")
-    config = CLIPConfig(vision_config=vision, text_config=text, projection_dim=projection)
-    model = CLIPModel(config).eval()
-    liven(model)
-    model.save_pretrained(folder)
-    side = vision.get("image_size", 224)
-    processor = CLIPImageProcessorPil(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
-    processor.save_pretrained(folder)
-    tokenizer = CLIPTokenizer(vocab=str(folder / "vocab.json"), merges=str(folder / "merges.txt"), model_max_length=77)
-    tokenizer.save_pretrained(folder)
+    model, processor, tokenizer = save_transformers(folder, vision, text, projection)
 
     def run(pictures):
         pixels = processor(images=pictures, return_tensors="pt")["pixel_values"]
@@ -73,14 +34,11 @@ def transformers_model(folder, vision, text, projection):
 
 def open_clip_model(folder, name):
     import open_clip
-    from safetensors.torch import save_file
 
     config = open_clip.get_model_config(name)
     model = open_clip.CLIP(**config).eval()
     liven(model)
-    save_file({k: v.contiguous() for k, v in model.state_dict().items() if k != "attn_mask"},
-              folder / "open_clip_model.safetensors")
-    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": {}}))
+    save_open_clip(folder, model, config)
     transform = open_clip.image_transform(config["vision_cfg"]["image_size"], is_train=False)
     tokenizer = open_clip.get_tokenizer("ViT-B-32")
 

@@ -6,7 +6,6 @@ Pinned: Python 3.11, ftfy 6.3.1, regex 2026.11.19, open_clip_torch 3.3.0, transf
 """
 import json
 import random
-import tempfile
 from pathlib import Path
 
 from open_clip.tokenizer import HFTokenizer, SimpleTokenizer, get_clean_fn
