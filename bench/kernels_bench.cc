@@ -6,12 +6,12 @@
 #include <random>
 #include <vector>
 
-#include "kernels/attention.h"
-#include "kernels/conv.h"
-#include "kernels/matmul.h"
-#include "kernels/norm.h"
+#include "kernels/attention/attention.h"
+#include "kernels/conv/conv.h"
+#include "kernels/norms/norm.h"
 #include "kernels/peak.h"
 #include "kernels/pool.h"
+#include "kernels/products/matmul.h"
 
 namespace diptych::kernels {
 namespace {

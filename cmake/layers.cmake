@@ -1,4 +1,4 @@
-# One library target a folder of src/, linked as src/LAYERS grants.
+# One library target a folder of src/ with what lies below it, linked as src/LAYERS grants.
 #   x.cc        belongs to the folder's library
 #   x_test.cc   to its tests (cmake/tests.cmake)
 
@@ -25,7 +25,7 @@ foreach(line IN LISTS lines)
   string(REGEX MATCH "^([a-z_]+) *:(.*)$" _ "${line}")
   set(folder ${CMAKE_MATCH_1})
   separate_arguments(granted UNIX_COMMAND "${CMAKE_MATCH_2}")
-  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.cc)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.cc)
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
   # An optional dependency is a pair of files of which one is built, never an #ifdef.
   if(HEIF_FOUND)
@@ -58,10 +58,10 @@ foreach(line IN LISTS lines)
 endforeach()
 
 # GCC's own intrinsics leave the lanes that they do not use unset, and it then warns of them (bug 105593).
-set_source_files_properties(${PROJECT_SOURCE_DIR}/src/kernels/attention_amx.cc
-                            ${PROJECT_SOURCE_DIR}/src/kernels/panel_product_amx.cc
-                            ${PROJECT_SOURCE_DIR}/src/kernels/tile_gemm.cc
-                            ${PROJECT_SOURCE_DIR}/src/kernels/tile_pack.cc PROPERTIES
+set_source_files_properties(${PROJECT_SOURCE_DIR}/src/kernels/attention/attention_amx.cc
+                            ${PROJECT_SOURCE_DIR}/src/kernels/panels/panel_product_amx.cc
+                            ${PROJECT_SOURCE_DIR}/src/kernels/products/tile_gemm.cc
+                            ${PROJECT_SOURCE_DIR}/src/kernels/products/tile_pack.cc PROPERTIES
                             COMPILE_OPTIONS "-Wno-maybe-uninitialized;-Wno-uninitialized")
 
 # CLIP's merges are bytes inside the program.

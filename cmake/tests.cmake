@@ -1,4 +1,4 @@
-# One test program a folder, from every x_test.cc in it.
+# One test program a folder of src/, from every x_test.cc in it and below it.
 find_package(GTest REQUIRED)
 include(GoogleTest)
 
@@ -21,7 +21,7 @@ set(test_support_index PkgConfig::SQLITE)  # tests/support/failing_storage.h
 
 foreach(library IN LISTS DIPTYCH_LIBRARIES)
   string(REPLACE "diptych_" "" folder ${library})
-  file(GLOB test_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*_test.cc)
+  file(GLOB_RECURSE test_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*_test.cc)
   if(test_sources)
     add_executable(${folder}_test ${test_sources})
     target_link_libraries(${folder}_test PRIVATE ${library} ${test_support_${folder}} GTest::gtest_main)

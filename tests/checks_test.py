@@ -110,6 +110,9 @@ class Checks(unittest.TestCase):
         self.assertIn('image: Image.Works is written but not in the program', check('Pixel/0.\n  Fits\n'))
         self.assertIn('image: Other.Test is in the program but not written', check(LISTING + 'Other.\n  Test\n'))
         self.assertIn('no test program', check(None)[0])
+        below = {'src/image/png/d_test.cc': 'TEST(Png, Reads) {\n}\n'}  # of the program of src/image too
+        errors = self.check(lambda root: check_tests.check(root, lambda folder: LISTING), files=below)
+        self.assertEqual(errors, ['image: Png.Reads is written but not in the program'])
 
 
 if __name__ == '__main__':

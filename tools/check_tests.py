@@ -12,10 +12,11 @@ TEST = re.compile(r'^\s*(?:TYPED_)?TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\s*\)', re.M
 
 
 def tests_in_sources(root):
-    """{folder: {Suite.Name}} as written. A *_test.cc outside src/FOLDER/ counts for no folder, so for no program."""
+    """{folder: {Suite.Name}} as written. A *_test.cc not below src/FOLDER/ counts for no folder, so for no program."""
     tests = {}
     for path in sorted(p for top in ('src', 'tests') for p in (root / top).rglob('*_test.cc')):
-        folder = path.parent.name if path.parent.parent == root / 'src' else str(path.relative_to(root))
+        parts = path.relative_to(root).parts
+        folder = parts[1] if parts[0] == 'src' and len(parts) > 2 else str(path.relative_to(root))
         tests.setdefault(folder, set()).update('.'.join(match) for match in TEST.findall(path.read_text()))
     return tests
 

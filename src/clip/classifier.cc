@@ -6,7 +6,7 @@
 
 #include "checkpoint/safetensors.h"
 #include "core/json.h"
-#include "kernels/norm.h"
+#include "kernels/norms/norm.h"
 #include "text/prompts.h"
 
 namespace diptych {

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "core/hash.h"
-#include "kernels/norm.h"
+#include "kernels/norms/norm.h"
 #include "kernels/softmax.h"
 
 namespace diptych {

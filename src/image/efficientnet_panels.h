@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "image/tower.h"
-#include "kernels/residual_block.h"
+#include "kernels/panels/residual_block.h"
 #include "nn/linear.h"
 
 namespace diptych {

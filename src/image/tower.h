@@ -15,7 +15,7 @@
 #include "image/efficientnet_config.h"
 #include "image/resnet_config.h"
 #include "image/vit_config.h"
-#include "kernels/packed_weight.h"
+#include "kernels/products/packed_weight.h"
 #include "nn/linear.h"
 #include "nn/param.h"
 #include "nn/tower_cache.h"

@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "kernels/activation.h"
-#include "kernels/gemm.h"
+#include "kernels/products/gemm.h"
 
 namespace diptych {
 

@@ -6,8 +6,8 @@
 
 #include "core/rng.h"
 #include "kernels/convert.h"
-#include "kernels/matmul.h"
 #include "kernels/parallel.h"
+#include "kernels/products/matmul.h"
 
 namespace diptych {
 namespace {

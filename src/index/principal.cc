@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "core/rng.h"
-#include "kernels/matmul.h"
+#include "kernels/products/matmul.h"
 
 namespace diptych {
 namespace {

@@ -6,8 +6,8 @@
 #include <numeric>
 #include <span>
 
-#include "kernels/matmul.h"
 #include "kernels/parallel.h"
+#include "kernels/products/matmul.h"
 #include "kernels/scan.h"
 
 namespace diptych {

@@ -9,7 +9,7 @@
 #include "core/output_file.h"
 #include "index/principal.h"
 #include "kernels/convert.h"
-#include "kernels/matmul.h"
+#include "kernels/products/matmul.h"
 #include "kernels/scan.h"
 
 namespace diptych {

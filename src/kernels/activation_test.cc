@@ -4,7 +4,7 @@
 
 #include <bit>
 
-#include "kernels/conv.h"
+#include "kernels/conv/conv.h"
 #include "kernels/reference.h"
 #include "kernels/test_util.h"
 

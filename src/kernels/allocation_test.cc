@@ -3,14 +3,14 @@
 
 #include <numeric>
 
-#include "kernels/attention.h"
-#include "kernels/batch_norm.h"
-#include "kernels/conv.h"
-#include "kernels/conv_training.h"
-#include "kernels/library_matmul.h"
-#include "kernels/matmul.h"
-#include "kernels/norm.h"
+#include "kernels/attention/attention.h"
+#include "kernels/conv/conv.h"
+#include "kernels/conv/conv_training.h"
+#include "kernels/norms/batch_norm.h"
+#include "kernels/norms/norm.h"
 #include "kernels/pool.h"
+#include "kernels/products/library_matmul.h"
+#include "kernels/products/matmul.h"
 #include "kernels/softmax.h"
 #include "kernels/test_util.h"
 #include "kernels/token_merging.h"

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "core/context.h"
-#include "kernels/gemm.h"
+#include "kernels/products/gemm.h"
 #include "oneapi/dnnl/dnnl.hpp"
 
 namespace diptych::kernels {

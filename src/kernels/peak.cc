@@ -5,8 +5,8 @@
 #include <functional>
 #include <string_view>
 
-#include "kernels/gemm.h"
 #include "kernels/onednn.h"
+#include "kernels/products/gemm.h"
 
 namespace diptych::kernels {
 namespace {

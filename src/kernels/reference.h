@@ -2,14 +2,14 @@
 #ifndef DIPTYCH_KERNELS_REFERENCE_H_
 #define DIPTYCH_KERNELS_REFERENCE_H_
 
-#include "kernels/attention.h"
-#include "kernels/batch_norm.h"
-#include "kernels/conv.h"
-#include "kernels/conv_training.h"
-#include "kernels/gemm.h"
-#include "kernels/matmul.h"
-#include "kernels/norm.h"
+#include "kernels/attention/attention.h"
+#include "kernels/conv/conv.h"
+#include "kernels/conv/conv_training.h"
+#include "kernels/norms/batch_norm.h"
+#include "kernels/norms/norm.h"
 #include "kernels/pool.h"
+#include "kernels/products/gemm.h"
+#include "kernels/products/matmul.h"
 
 namespace diptych::kernels::reference {
 

@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "kernels/conv.h"
-#include "kernels/conv_training.h"
+#include "kernels/conv/conv.h"
+#include "kernels/conv/conv_training.h"
 #include "kernels/test_util.h"
 
 namespace diptych::kernels {

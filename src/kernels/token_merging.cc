@@ -7,9 +7,9 @@
 
 #include "core/check.h"
 #include "core/half.h"
-#include "kernels/matmul.h"
-#include "kernels/norm.h"
+#include "kernels/norms/norm.h"
 #include "kernels/parallel.h"
+#include "kernels/products/matmul.h"
 
 namespace diptych::kernels {
 namespace {

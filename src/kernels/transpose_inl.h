@@ -7,7 +7,7 @@
 #endif
 
 #include "hwy/highway.h"
-#include "kernels/register_block_inl.h"
+#include "kernels/products/register_block_inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace diptych::kernels::HWY_NAMESPACE {

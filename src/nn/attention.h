@@ -6,7 +6,7 @@
 #include <span>
 
 #include "core/context.h"
-#include "kernels/attention.h"
+#include "kernels/attention/attention.h"
 #include "nn/linear.h"
 
 namespace diptych::nn {

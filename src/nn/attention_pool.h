@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/context.h"
-#include "kernels/attention.h"
+#include "kernels/attention/attention.h"
 #include "nn/linear.h"
 #include "nn/param.h"
 

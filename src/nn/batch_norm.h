@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/context.h"
-#include "kernels/batch_norm.h"
+#include "kernels/norms/batch_norm.h"
 #include "nn/param.h"
 
 namespace diptych::nn {

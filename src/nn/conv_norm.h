@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "core/context.h"
-#include "kernels/conv.h"
-#include "kernels/conv_training.h"
-#include "kernels/panel_filter.h"
-#include "kernels/panel_product.h"
+#include "kernels/conv/conv.h"
+#include "kernels/conv/conv_training.h"
+#include "kernels/panels/panel_filter.h"
+#include "kernels/panels/panel_product.h"
 #include "nn/batch_norm.h"
 #include "nn/param.h"
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/context.h"
-#include "kernels/norm.h"
+#include "kernels/norms/norm.h"
 #include "nn/param.h"
 
 namespace diptych::nn {

@@ -1,6 +1,6 @@
 #include "nn/linear.h"
 
-#include "kernels/matmul.h"
+#include "kernels/products/matmul.h"
 
 namespace diptych::nn {
 namespace {

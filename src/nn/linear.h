@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/context.h"
-#include "kernels/gemm.h"
+#include "kernels/products/gemm.h"
 #include "nn/lora.h"
 #include "nn/param.h"
 

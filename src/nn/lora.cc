@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/rng.h"
-#include "kernels/matmul.h"
+#include "kernels/products/matmul.h"
 
 namespace diptych::nn {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "core/context.h"
-#include "kernels/gemm.h"
+#include "kernels/products/gemm.h"
 #include "nn/param.h"
 
 namespace diptych::nn {

@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/matmul.h"
 #include "kernels/pool.h"
+#include "kernels/products/matmul.h"
 #include "nn/block.h"
 #include "nn/block_stack.h"
 #include "nn/layer_norm.h"

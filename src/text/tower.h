@@ -13,7 +13,7 @@
 #include "core/context.h"
 #include "core/status.h"
 #include "core/tensor.h"
-#include "kernels/packed_weight.h"
+#include "kernels/products/packed_weight.h"
 #include "nn/linear.h"
 #include "nn/param.h"
 #include "nn/tower_cache.h"

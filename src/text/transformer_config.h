@@ -6,7 +6,7 @@
 #include <string>
 
 #include "kernels/activation.h"
-#include "kernels/gemm.h"
+#include "kernels/products/gemm.h"
 
 namespace diptych {
 

@@ -3,7 +3,7 @@
 
 #include <random>
 
-#include "kernels/norm.h"
+#include "kernels/norms/norm.h"
 #include "support/allocation_counter.h"
 #include "train/communicator.h"
 #include "train/ema.h"

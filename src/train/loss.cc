@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "kernels/exp_sums.h"
-#include "kernels/matmul.h"
 #include "kernels/parallel.h"
+#include "kernels/products/matmul.h"
 
 namespace diptych::train {
 namespace {

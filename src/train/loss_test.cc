@@ -8,7 +8,7 @@
 #include <functional>
 #include <random>
 
-#include "kernels/norm.h"
+#include "kernels/norms/norm.h"
 #include "support/thread_communicator.h"
 #include "train/test_util.h"
 

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <utility>
 
-#include "kernels/norm.h"
+#include "kernels/norms/norm.h"
 
 namespace diptych::train {
 namespace {

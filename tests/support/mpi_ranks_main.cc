@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/norm.h"
+#include "kernels/norms/norm.h"
 #include "train/loss.h"
 
 namespace diptych::train {
