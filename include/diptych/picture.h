@@ -1,11 +1,14 @@
-// A picture to look at: a file, the bytes of one, or pixels that somebody else decoded.
+// A picture to look at: a file, the bytes of one, or pixels that somebody else has decoded or will decode.
 #ifndef DIPTYCH_PICTURE_H_
 #define DIPTYCH_PICTURE_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
+
+#include "diptych/status.h"
 
 namespace diptych {
 
@@ -30,6 +33,10 @@ struct RawPicture {
   std::string hidden_color;   // kGray, kBilevel, kRgb: the RGB triple that stands for transparent, if one does
 };
 
+/// Gives a picture's pixels when they are wanted. Called by threads of the library, several pictures' at once, while
+/// others are computed; may not throw.
+using PictureDecoder = std::function<Result<RawPicture>()>;
+
 /// Cheap to copy: copies share bytes and pixels. Implicit, so that a path stands for itself.
 class Picture {
  public:
@@ -46,15 +53,22 @@ class Picture {
     picture.raw_ = std::make_shared<const RawPicture>(std::move(raw));
     return picture;
   }
+  static Picture FromDecoder(PictureDecoder decoder, std::string name = "picture") {
+    Picture picture(std::move(name));
+    picture.decoder_ = std::make_shared<const PictureDecoder>(std::move(decoder));
+    return picture;
+  }
 
   const std::string& name() const { return name_; }
   const std::shared_ptr<const std::string>& bytes() const { return bytes_; }  // null: not encoded bytes
-  const std::shared_ptr<const RawPicture>& raw() const { return raw_; }       // null: not pixels; both null: a file
+  const std::shared_ptr<const RawPicture>& raw() const { return raw_; }       // null: not pixels
+  const std::shared_ptr<const PictureDecoder>& decoder() const { return decoder_; }  // all three null: a file
 
  private:
   std::string name_;
   std::shared_ptr<const std::string> bytes_;
   std::shared_ptr<const RawPicture> raw_;
+  std::shared_ptr<const PictureDecoder> decoder_;
 };
 
 }  // namespace diptych

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
@@ -45,6 +46,26 @@ TEST(Model, APictureIsTheSameInEveryForm) {
   EXPECT_LT(Distance(*Starter().EmbedImage(RawCat()), of_file), 1e-5);
   const std::vector<float> pixels = *Starter().processor().Pixels({kCat});
   EXPECT_LT(Distance(*Starter().EmbedPixels(pixels.data(), 1), of_file), 1e-5);
+}
+
+TEST(Model, PicturesAreDecodedWhenTheyAreWanted) {
+  const Picture cat = RawCat();
+  std::atomic<int> calls = 0;
+  const Picture later = Picture::FromDecoder([&]() -> Result<RawPicture> {
+    ++calls;
+    return *cat.raw();
+  });
+  const std::vector<float> row = *Starter().EmbedImage(later);
+  EXPECT_EQ(calls, 1);
+  const std::vector<float> rows = *Starter().EmbedImages(std::vector<Picture>(9, later));
+  EXPECT_EQ(calls, 10);
+  EXPECT_LT(Distance(row, *Starter().EmbedImage(cat)), 1e-5);
+  EXPECT_LT(Distance({rows.end() - Starter().embed_dim(), rows.end()}, row), 1e-5);
+
+  const Picture refuses = Picture::FromDecoder([] { return Result<RawPicture>(Unavailable("camera", "is off")); });
+  EXPECT_EQ(Starter().EmbedImages({cat, refuses, cat}).status().ToString(), "camera: is off");
+  const Picture short_of_pixels = Picture::FromDecoder([] { return Result<RawPicture>(RawPicture{.width = 3}); });
+  EXPECT_EQ(Starter().EmbedImage(short_of_pixels).status().code(), StatusCode::kInvalidArgument);
 }
 
 TEST(Model, ManyPixelsAndOneGiveTheSameRows) {

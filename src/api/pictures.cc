@@ -59,6 +59,11 @@ PictureRef RefOf(const Picture& picture) {
   PictureRef ref{.name = picture.name()};
   if (picture.raw() != nullptr) {
     ref.decoded = [raw = picture.raw(), name = picture.name()] { return ImageOf(*raw, name); };
+  } else if (picture.decoder() != nullptr) {
+    ref.decoded = [decode = picture.decoder(), name = picture.name()]() -> Result<Image> {
+      ASSIGN_OR_RETURN(const RawPicture raw, (*decode)());
+      return ImageOf(raw, name);
+    };
   } else if (picture.bytes() != nullptr) {
     ref.read = [bytes = picture.bytes()]() -> Result<std::string> { return *bytes; };
   } else {

@@ -38,6 +38,14 @@ std::string Utf8(nb::handle text) {
   return {PyBytes_AsString(bytes.ptr()), static_cast<size_t>(PyBytes_Size(bytes.ptr()))};
 }
 
+std::string BytesOf(nb::handle object) {
+  Py_buffer view;
+  if (PyObject_GetBuffer(object.ptr(), &view, PyBUF_SIMPLE) != 0) throw nb::python_error();
+  std::string bytes(static_cast<const char*>(view.buf), static_cast<size_t>(view.len));
+  PyBuffer_Release(&view);
+  return bytes;
+}
+
 std::string TypeName(nb::handle object) {
   return Utf8(nb::object(nb::borrow(object.type()).attr("__qualname__")));
 }

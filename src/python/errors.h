@@ -29,6 +29,9 @@ T Unwrap(Result<T> result) {
 /// REQUIRES: a str.
 std::string Utf8(nb::handle text);
 
+/// A copy of the bytes of what has the buffer protocol.
+std::string BytesOf(nb::handle object);
+
 std::string TypeName(nb::handle object);
 
 }  // namespace diptych::python

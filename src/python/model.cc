@@ -69,13 +69,14 @@ nb::object EmbedPictures(PyModel& self, nb::handle given, const EmbedOptions& op
   if (std::optional<FloatArray> array = FloatArrayOf(given)) {
     return EmbedFloats(self, std::move(*array), options, progress);
   }
-  Pictures pictures = PicturesOf(given, self.model.threads());
+  Pictures pictures = PicturesOf(given);
   const size_t n = pictures.pictures.size();
   if (n == 0) RaiseValueError("pictures: the list is empty");
   const auto work = [model = self.model, all = std::move(pictures.pictures), options](Watch& watch) {
     return model.EmbedImages(all, options, &watch);
   };
-  std::vector<float> rows = Run(work, {.is_long = IsLong(self, n), .total = BarTotal(progress, n)});
+  std::vector<float> rows = Run(
+      work, {.is_long = IsLong(self, n), .total = BarTotal(progress, n), .failed = RaisePilError(pictures)});
   self.warm = true;
   return Rows(std::move(rows), n, static_cast<size_t>(self.model.embed_dim()), pictures.single);
 }
@@ -140,15 +141,15 @@ nb::object Classify(PyModel& self, nb::handle given, nb::handle labels, nb::kwar
   const nb::object progress = Pop(keywords, "progress");
   ClassifyOptions options;
   ReadKeywords("classify", keywords, kClassifyHidden, options);
-  Pictures pictures = PicturesOf(given, self.model.threads());
+  Pictures pictures = PicturesOf(given);
   const size_t n = pictures.pictures.size();
   if (n == 0) RaiseValueError("pictures: the list is empty");
   LabelSet set = nb::isinstance<LabelSet>(labels) ? nb::cast<LabelSet>(labels) : MakeLabels(self, options, labels);
   const auto work = [model = self.model, all = std::move(pictures.pictures), set, options](Watch& watch) {
     return model.ClassifyAll(all, set, options, &watch);
   };
-  std::vector<Classification> found =
-      Run(work, {.is_long = IsLong(self, n), .total = BarTotal(progress, n)});
+  std::vector<Classification> found = Run(
+      work, {.is_long = IsLong(self, n), .total = BarTotal(progress, n), .failed = RaisePilError(pictures)});
   self.warm = true;
   if (pictures.single) return nb::cast(PyClassification{std::move(found.front()), nb::borrow(given)});
   nb::list results;

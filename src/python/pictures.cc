@@ -3,82 +3,14 @@
 #include <nanobind/stl/string.h>
 
 #include <optional>
-#include <string_view>
 #include <utility>
 
 #include "python/arrays.h"
 #include "python/errors.h"
+#include "python/pil.h"
 
 namespace diptych::python {
 namespace {
-
-std::string BytesOf(nb::handle object) {
-  Py_buffer view;
-  if (PyObject_GetBuffer(object.ptr(), &view, PyBUF_SIMPLE) != 0) throw nb::python_error();
-  std::string bytes(static_cast<const char*>(view.buf), static_cast<size_t>(view.len));
-  PyBuffer_Release(&view);
-  return bytes;
-}
-
-// PIL is not imported for the question: who has a picture of it has imported it.
-bool IsPilPicture(nb::handle object) {
-  const nb::object modules = nb::borrow(PyImport_GetModuleDict());
-  PyObject* module = PyDict_GetItemString(modules.ptr(), "PIL.Image");
-  return module != nullptr && nb::isinstance(object, nb::handle(module).attr("Image"));
-}
-
-std::optional<PixelFormat> FormatOf(const std::string& mode) {
-  constexpr std::pair<std::string_view, PixelFormat> kModes[] = {
-      {"RGB", PixelFormat::kRgb},         {"L", PixelFormat::kGray},     {"RGBA", PixelFormat::kRgba},
-      {"LA", PixelFormat::kGrayAlpha},    {"P", PixelFormat::kPalette},  {"CMYK", PixelFormat::kCmyk},
-      {"1", PixelFormat::kBilevel},
-  };
-  for (const auto& [name, format] : kModes) {
-    if (name == mode) return format;
-  }
-  return std::nullopt;
-}
-
-std::optional<uint8_t> Byte(nb::handle number) {
-  const long value = PyLong_Check(number.ptr()) ? PyLong_AsLong(number.ptr()) : -1;
-  if (value < 0 || value > 255) return std::nullopt;
-  return static_cast<uint8_t>(value);
-}
-
-// info["transparency"] is, by mode: an index or a value a colour, a value, three values. Other things are ignored.
-void ReadTransparency(nb::handle picture, RawPicture& raw) {
-  const nb::object hidden = picture.attr("info").attr("get")("transparency");
-  const std::optional<uint8_t> one = Byte(hidden);
-  if (raw.format == PixelFormat::kPalette) {
-    if (PyBytes_Check(hidden.ptr())) raw.palette_alpha = BytesOf(hidden);
-    if (one) (raw.palette_alpha.assign(size_t{*one} + 1, '\xff')).back() = '\0';
-  } else if (raw.format == PixelFormat::kRgb) {
-    if (!PyTuple_Check(hidden.ptr()) || PyTuple_Size(hidden.ptr()) != 3) return;
-    for (const nb::handle value : nb::borrow<nb::tuple>(hidden)) {
-      const std::optional<uint8_t> byte = Byte(value);
-      if (byte) raw.hidden_color.push_back(static_cast<char>(*byte));
-    }
-  } else if (one && (raw.format == PixelFormat::kGray || raw.format == PixelFormat::kBilevel)) {
-    raw.hidden_color.assign(3, static_cast<char>(*one));
-  }
-}
-
-Picture PilPicture(nb::object picture) {
-  picture.attr("load")();  // a file that is closed or cut off says so here
-  if (!FormatOf(Utf8(nb::object(picture.attr("mode"))))) picture = picture.attr("convert")("RGB");
-  const std::string mode = Utf8(nb::object(picture.attr("mode")));
-  RawPicture raw{.format = *FormatOf(mode)};
-  raw.width = nb::cast<int>(picture.attr("width"));
-  raw.height = nb::cast<int>(picture.attr("height"));
-  if (raw.format == PixelFormat::kPalette) {
-    const nb::object palette = picture.attr("getpalette")("RGB");
-    if (!palette.is_none()) raw.palette = BytesOf(nb::module_::import_("builtins").attr("bytes")(palette));
-  }
-  ReadTransparency(picture, raw);
-  const nb::object bytes = mode == "1" ? picture.attr("convert")("L").attr("tobytes")() : picture.attr("tobytes")();
-  raw.pixels = BytesOf(bytes);
-  return Picture::FromPixels(std::move(raw), "PIL picture");
-}
 
 std::string ShapeText(const ByteArray& array) {
   std::string text;
@@ -139,21 +71,29 @@ std::optional<Pictures> OnePicture(nb::handle given) {
 
 }  // namespace
 
-Pictures PicturesOf(nb::handle given, int threads) {
+Pictures PicturesOf(nb::handle given) {
   if (std::optional<Pictures> one = OnePicture(given)) return std::move(*one);
   if (PyDict_Check(given.ptr()) || !nb::hasattr(given, "__iter__")) RaiseNoPicture(given);
-  // Not for what gives its pictures one by one: they need not all be there at once.
+  // What gives its pictures one by one may change them between: only those of a list can be decoded later.
   const bool listed = PyList_Check(given.ptr()) || PyTuple_Check(given.ptr());
-  if (threads > 1 && listed && PySequence_Size(given.ptr()) > 1 && IsPilPicture(nb::object(given[0]))) {
-    nb::module_::import_("diptych._pil").attr("decode_all")(given, threads);
-  }
-  Pictures all;
+  PilList pil;
+  Pictures all{.pil_error = pil.error()};
   for (const nb::handle item : nb::borrow(given)) {
+    if (listed && IsPilPicture(item)) {
+      all.pictures.push_back(pil.Add(nb::borrow(item), all.pictures.size()));
+      continue;
+    }
     std::optional<Pictures> one = OnePicture(item);
     if (!one || !one->single) RaiseNoPicture(item);
     all.pictures.push_back(std::move(one->pictures.front()));
   }
   return all;
+}
+
+std::function<void(const Status&)> RaisePilError(const Pictures& pictures) {
+  return [error = pictures.pil_error](const Status& status) {
+    if (status.code() == StatusCode::kCancelled && error && error->raised) std::rethrow_exception(error->raised);
+  };
 }
 
 }  // namespace diptych::python

@@ -40,13 +40,13 @@ nb::object Tokenize(const Processor& processor, nb::handle given, bool truncate)
 }
 
 nb::object Pixels(const Processor& processor, nb::handle given, bool always_rows) {
-  Pictures pictures = PicturesOf(given, processor.threads());
+  Pictures pictures = PicturesOf(given);
   if (pictures.pictures.empty()) RaiseValueError("pictures: the list is empty");
   const size_t n = pictures.pictures.size(), side = static_cast<size_t>(processor.info().image_size);
   const bool is_long = n > 16;
   std::vector<float> pixels = Run(
       [processor, all = std::move(pictures.pictures)](Watch& watch) { return processor.Pixels(all, &watch); },
-      {.is_long = is_long, .total = static_cast<int64_t>(n)});
+      {.is_long = is_long, .total = static_cast<int64_t>(n), .failed = RaisePilError(pictures)});
   if (pictures.single && !always_rows) return NumpyOf(std::move(pixels), {3, side, side});
   return NumpyOf(std::move(pixels), {n, 3, side, side});
 }

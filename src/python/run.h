@@ -31,6 +31,8 @@ struct RunOptions {
   bool is_long = true;             // false: some 0.2 s at most; it then runs on the calling thread
   std::optional<int64_t> total;    // of a progress bar; none without it
   std::function<void()> poll;      // some times a second, with the lock; may raise
+  /// Before what failed is raised as its Status says; may raise something else.
+  std::function<void(const Status&)> failed;
 };
 
 /// A bar on standard error or in a notebook, where there is one to see it and the call takes a while.
@@ -46,6 +48,12 @@ class ProgressBar {
   Clock::time_point start_ = Clock::now();
   nb::object bar_;
 };
+
+template <class T>
+T UnwrapOf(Result<T> result, const RunOptions& options) {
+  if (!result.ok() && options.failed) options.failed(result.status());
+  return Unwrap(std::move(result));
+}
 
 /// work(Watch&) -> Result<T>, which may touch nothing of Python's. Gives the value or raises. When a signal's handler
 /// raises, so does this, at once; `work` is told to stop and ends by itself.
@@ -66,7 +74,7 @@ auto Run(F work, const RunOptions& options) {
       nb::gil_scoped_release unlocked;
       job->result.emplace((*job->work)(job->watch));
     }
-    return Unwrap(std::move(*job->result));
+    return UnwrapOf(std::move(*job->result), options);
   }
   JobBegins();
   std::thread([job] {
@@ -96,7 +104,7 @@ auto Run(F work, const RunOptions& options) {
       job->watch.stop = true;
       throw;
     }
-    if (done) return Unwrap(std::move(*job->result));
+    if (done) return UnwrapOf(std::move(*job->result), options);
   }
 }
 

@@ -57,24 +57,6 @@ def test_a_picture_is_the_same_in_every_form(starter, cat):
     assert np.abs(ready - rows).max() < 1e-5
 
 
-def test_pil_modes_become_the_pixels_of_their_files(starter, root):
-    for path in sorted((root / "tests/pictures").glob("*.png")):
-        if "16" in path.name:  # opened as I;16, which is given over as RGB
-            continue
-        assert np.array_equal(starter.pixels(PIL.Image.open(path)), starter.pixels(path)), path.name
-
-
-def test_pil_pictures_are_decoded_on_several_threads(photos, tmp_path):
-    model = diptych.load("starter", threads=3)
-    pictures = [PIL.Image.open(path) for path in photos] * 2
-    with open(photos[1], "rb") as file:
-        pictures += [PIL.Image.open(file), PIL.Image.open(file)]  # share what they read from
-        assert np.array_equal(model.pixels(pictures), model.pixels([*photos, *photos, photos[1], photos[1]]))
-    (tmp_path / "cut.jpg").write_bytes(open(photos[1], "rb").read()[:9000])
-    with pytest.raises(OSError, match="truncated"):
-        model.embed([PIL.Image.open(photos[0]), PIL.Image.open(tmp_path / "cut.jpg"), PIL.Image.open(photos[2])])
-
-
 def test_single_and_many(starter, cat):
     assert starter.embed(cat).shape == (starter.embed_dim,)
     assert starter.embed([cat]).shape == (1, starter.embed_dim)

@@ -1,7 +1,6 @@
 """Threads, forks, Ctrl-C."""
 
 import concurrent.futures
-import os
 import signal
 import subprocess
 import sys
@@ -10,16 +9,7 @@ import time
 
 import numpy as np
 import pytest
-
-
-def run(code, **environment):
-    """In an interpreter of its own, which may take 60 s: a deadlock fails the test."""
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        capture_output=True, text=True, timeout=60, env={**os.environ, **environment},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+from interpreter import run
 
 
 def test_calls_of_many_threads_are_right(starter, photos):
