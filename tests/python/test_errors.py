@@ -7,9 +7,10 @@ import pathlib
 import numpy as np
 import PIL.Image
 import pytest
+from interpreter import run
 
 import diptych
-from diptych import CLIPModel, CLIPProcessor
+from diptych import CLIPModel, CLIPProcessor, SentenceTransformer, open_clip
 
 
 class Closed:
@@ -37,7 +38,9 @@ def bad_calls(model, cat, tmp_path):
         (FileNotFoundError, "no/such.jpg", lambda: model.embed([cat, "no/such.jpg"])),
         (ValueError, "truncated.png", lambda: model.classify(cut, ["a", "b"])),
         (OSError, "truncated", lambda: model.embed(PIL.Image.open(cut))),
+        (OSError, "truncated", lambda: model.embed([PIL.Image.open(cat), PIL.Image.open(cut)])),
         (ValueError, "closed", lambda: model.embed(Closed(cat))),
+        (ValueError, "closed", lambda: model.classify([Closed(cat), PIL.Image.open(cat)], ["a", "b"])),
         (ValueError, "bytes", lambda: model.embed(b"no picture")),
         (TypeError, "not int", lambda: model.embed(7)),
         (TypeError, "not int", lambda: model.embed([cat, 7])),
@@ -49,6 +52,8 @@ def bad_calls(model, cat, tmp_path):
         (ValueError, "the list is empty", lambda: model.classify(cat, [])),
         (TypeError, "not int", lambda: model.embed(texts=["a", 1])),
         (TypeError, "not bytes", lambda: model.embed(texts=b"a")),
+        (TypeError, "not int", lambda: model.tokenize(5)),
+        (TypeError, "not float", lambda: model.classify(cat, ["a", 0.5])),
         (TypeError, "not one str", lambda: model.classify(cat, "cat")),
         (ValueError, "not a finite number", lambda: model.embed(not_numbers)),
         (ValueError, "(1, 3, 5, 5)", lambda: model.embed(np.zeros((1, 3, 5, 5), np.float32))),
@@ -142,6 +147,57 @@ def test_a_model_that_is_freed_while_it_computes(cat):
     assert not errors
 
 
+def test_a_model_that_is_freed_while_an_interrupted_call_ends(cat):
+    """The call goes on in the background for a batch; the last that Python knows of its model is gone by then."""
+    assert "label cat" in run(f"""
+        import gc, os, signal, threading, time, weakref, PIL.Image, diptych
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for pictures in ([{cat!r}] * 100000, [PIL.Image.new("RGB", (9, 9)) for _ in range(9999)]):
+            model = diptych.load("starter")
+            timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+            timer.start()
+            try:
+                model.embed(pictures)
+            except KeyboardInterrupt:
+                del model, pictures
+            gc.collect()
+        print("label", diptych.load("starter").classify({cat!r}, ["cat", "dog"]).label)
+    """)
+
+
+def test_no_memory_stays_behind_in_a_fork(cat):
+    """The error that a fork gets, as often as the others."""
+    times = int(os.environ.get("DIPTYCH_LEAK_RUNS", "100"))
+    grown = int(run(f"""
+        import os, diptych
+        model = diptych.load("starter")
+        model.embed({cat!r})
+        def resident_kb():
+            return int(open("/proc/self/statm").read().split()[1]) * 4
+        def refused(times):
+            for _ in range(times):
+                try:
+                    model.embed(texts="a cat")
+                except RuntimeError as error:
+                    assert "was forked" in str(error)
+                else:
+                    raise AssertionError("it computed")
+        read, write = os.pipe()
+        if os.fork() == 0:
+            try:
+                refused(100)
+                before = resident_kb()
+                refused({times})
+                os.write(write, str(resident_kb() - before).encode())
+            finally:
+                os._exit(0)
+        os.wait()
+        os.close(write)
+        print(os.read(read, 100).decode())
+    """))
+    assert grown < 2000
+
+
 def test_transformers_shape(checkpoint):
     folder, _ = checkpoint("hf_gelu")
     model, processor = CLIPModel.from_pretrained(folder), CLIPProcessor.from_pretrained(folder)
@@ -155,3 +211,36 @@ def test_transformers_shape(checkpoint):
         model(input_ids=[[1]])
     with pytest.raises(ValueError, match="padded on the right"):
         model.get_text_features([[1, 2]], attention_mask=[[0, 1]])
+    with pytest.raises(ValueError, match="not a finite number"):
+        model(input_ids=[[1]], pixel_values=np.full((1, 3, 32, 32), np.nan, np.float32))
+    with pytest.raises(ValueError, match="is empty"):
+        processor(images=[])
+    with pytest.raises(TypeError, match="not int"):
+        processor(text=[1])
+
+
+def test_open_clips_shape(cat):
+    model, _, preprocess = open_clip.create_model_and_transforms("starter")
+    side = model.visual.image_size[0]
+    with pytest.raises(ValueError, match="not a finite number"):
+        model.encode_image(np.full((1, 3, side, side), np.inf))
+    with pytest.raises(ValueError, match=r"\(1, 3, 5, 5\)"):
+        model.encode_image(np.zeros((1, 3, 5, 5), np.float32))
+    with pytest.raises(ValueError, match="is empty"):
+        model.encode_image([])
+    with pytest.raises(ValueError, match="is no token"):
+        model.encode_text(np.full((1, 77), -5))
+    with pytest.raises(TypeError, match="not int"):
+        open_clip.get_tokenizer("starter")([5])
+    with pytest.raises(TypeError, match="not int"):
+        preprocess(5)
+
+
+def test_sentence_transformers_shape(cat):
+    model = SentenceTransformer("starter")
+    with pytest.raises(ValueError, match="the list is empty"):
+        model.encode([])
+    with pytest.raises(TypeError, match="not int"):
+        model.encode([cat, 5])
+    with pytest.raises(ValueError, match="closed"):
+        model.encode([Closed(cat), PIL.Image.open(cat)])
