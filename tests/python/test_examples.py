@@ -33,10 +33,10 @@ def test_each_is_listed():
 
 @pytest.mark.parametrize("document", ["docs/python.md", "README.md"])
 def test_code_of_documents(document, tmp_path):
-    """The ```python blocks of a document, one after the other as one program, where cat.png lies."""
+    """The ```python blocks of a document, one after the other as one program, where cat.png and pairs/ lie."""
     blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / document).read_text(), re.MULTILINE | re.DOTALL)
     assert blocks
-    for path in (ROOT / "examples").glob("*.*g"):
+    for path in [*(ROOT / "examples").glob("*.*g"), ROOT / "examples/pairs"]:
         (tmp_path / path.name).symlink_to(path)
     runnable = [block for block in blocks if "from_pretrained(\"openai/" not in block]
     program = tmp_path / "program.py"
