@@ -4,8 +4,9 @@
 usage: PYTHONPATH=BUILD/python python_bench.py BUILD/diptych PICTURES_FOLDER [--rounds 3] [--seconds 0.5] [--record]
 
 Times are the best of several runs, since a shared machine only ever makes things slower. Rates are measured in turn,
-round by round; of each the median is reported. The program's own rates: `bench` for ready arrays; for files
-`embed`, of which the time of a run with few pictures is taken off, so that loading the model is not counted.
+round by round: of each the median is given, of ratios the median of the rounds' own. The program's rates: `bench` for
+ready arrays; for files `embed`, of which the time of a run with fewer pictures is taken off, so that loading the model
+is not counted. Of pictures, opening and decoding is counted, but for those that are decoded already.
 """
 import argparse
 import json
@@ -22,6 +23,7 @@ import records
 SUPPORT = pathlib.Path(__file__).resolve().parents[1] / 'tests/support'
 CAT = pathlib.Path(__file__).resolve().parents[1] / 'examples/cat.png'
 COUNT = 64  # pictures of a call
+TIMES = 4  # calls with an array a round: of 32 threads the first and the last pictures are less well batched
 
 
 def seconds_of(call):
@@ -93,23 +95,33 @@ class Rates:
             return seconds_of(lambda: subprocess.run(command, check=True, capture_output=True))
 
     def program_files(self):
-        return 2 * COUNT / (best(lambda: self._embed_files(3), 2) - best(lambda: self._embed_files(1), 2))
+        return 4 * COUNT / (self._embed_files(5) - self._embed_files(1))
 
     def program_array(self):
         return program_bench(self._program, '--batch', str(COUNT), '--seconds', str(self._seconds))['images_per_s']
 
-    def python_pil(self):
-        """Pictures that PIL has opened and not yet decoded: decoding is counted, as it is for the program."""
-        return COUNT / best(lambda: self._model.embed(self._opened()), 3)
+    def python_files(self):
+        return COUNT / seconds_of(lambda: self._model.embed(self._paths))
+
+    def python_opened(self):
+        """Pictures that PIL has opened and not yet decoded."""
+        return COUNT / seconds_of(lambda: self._model.embed(self._opened()))
+
+    def python_decoded(self):
+        pictures = self._opened()
+        for picture in pictures:
+            picture.load()
+        return COUNT / seconds_of(lambda: self._model.embed(pictures))
 
     def python_array(self):
-        return COUNT / best(lambda: self._model.embed(self._pixels), 3)
+        return TIMES * COUNT / seconds_of(lambda: [self._model.embed(self._pixels) for _ in range(TIMES)])
 
     def python_32_threads(self):
         """Each with one picture at a time."""
         def one(first):
-            for i in range(first, COUNT, 32):
-                self._model.embed(self._pixels[i])
+            for _ in range(TIMES):
+                for i in range(first, COUNT, 32):
+                    self._model.embed(self._pixels[i])
 
         def all_of_them():
             threads = [threading.Thread(target=one, args=(i,)) for i in range(32)]
@@ -118,15 +130,24 @@ class Rates:
             for thread in threads:
                 thread.join()
 
-        return COUNT / best(all_of_them, 3)
+        return TIMES * COUNT / seconds_of(all_of_them)
 
     def measure(self, rounds):
-        ways = (self.program_files, self.python_pil, self.program_array, self.python_array, self.python_32_threads)
+        """{way: rates}, one for each round."""
+        ways = (self.program_files, self.python_opened, self.python_files, self.python_decoded, self.program_array,
+                self.python_array, self.python_32_threads)
         found = {way.__name__: [] for way in ways}
         for _ in range(rounds):
             for way in ways:
                 found[way.__name__].append(way())
-        return {name: statistics.median(rates) for name, rates in found.items()}
+        return found
+
+
+RATIOS = {'python opened PIL / program files': ('python_opened', 'program_files'),
+          'python opened PIL / python files': ('python_opened', 'python_files'),
+          'python decoded PIL / python files': ('python_decoded', 'python_files'),
+          'python array / program array': ('python_array', 'program_array'),
+          'python 32 threads / batches': ('python_32_threads', 'python_array')}
 
 
 def main():
@@ -142,10 +163,10 @@ def main():
     call, inside = call_microseconds(options.program)
     print(json.dumps({'call_us': call, 'inside_us': inside, 'overhead_us': call - inside}))
     rates = Rates(options.program, options.pictures, options.seconds).measure(options.rounds)
-    print(json.dumps({name + '_per_s': round(rate, 1) for name, rate in rates.items()}))
-    ratios = {'python PIL / program files': rates['python_pil'] / rates['program_files'],
-              'python array / program array': rates['python_array'] / rates['program_array'],
-              'python 32 threads / batches': rates['python_32_threads'] / rates['python_array']}
+    print(json.dumps({name + '_per_s': round(statistics.median(found), 1) for name, found in rates.items()}))
+    each = {name: [a / b for a, b in zip(rates[above], rates[below])] for name, (above, below) in RATIOS.items()}
+    print(json.dumps({name: [round(x, 3) for x in sorted(found)] for name, found in each.items()}))
+    ratios = {name: statistics.median(found) for name, found in each.items()}
     print(json.dumps({name: round(ratio, 3) for name, ratio in ratios.items()}))
     if options.record:
         records.append(f'python_bench.py --rounds {options.rounds} --seconds {options.seconds}', ratios)
