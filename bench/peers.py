@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from functools import partial
 
 import records
 from measuring import best_rate, diptych_bench
@@ -112,47 +113,47 @@ def run_pytorch(precision, folder, args):
     return out
 
 
-def run_onnxruntime(precision, folder, args):
+def onnxruntime_call(precision, folder, args, case, x):
     import onnxruntime
 
-    out = {}
-    for case in CASES:
-        x, image = inputs(case), case.startswith("image")
-        if precision == "int8" and not image:
-            continue
-        name = {"fp32": "image", "int8": "image_ort_int8"}[precision] if image else case
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = args.threads
-        session = onnxruntime.InferenceSession(f"{folder}/{name}.onnx", options, providers=["CPUExecutionProvider"])
-        feed = {session.get_inputs()[0].name: x}
-        out[case] = best_rate(lambda: session.run(None, feed), len(x), args.seconds)
-    return out
+    name = {"fp32": "image", "int8": "image_ort_int8"}[precision] if case.startswith("image") else case
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = args.threads
+    session = onnxruntime.InferenceSession(f"{folder}/{name}.onnx", options, providers=["CPUExecutionProvider"])
+    feed = {session.get_inputs()[0].name: x}
+    return lambda: session.run(None, feed)
 
 
-def openvino_request(path, shape, precision, threads):
+def openvino_model(path, precision, threads, x):
+    """-> a call that answers x"""
     import openvino
 
     core = openvino.Core()
     model = core.read_model(path)
-    model.reshape({0: list(shape)})  # static shapes are its fastest
+    model.reshape({0: list(x.shape)})  # static shapes are its fastest
     hints = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY",
              "INFERENCE_PRECISION_HINT": "f32" if precision == "fp32" else "bf16"}
-    return core.compile_model(model, "CPU", hints).create_infer_request()
+    request = core.compile_model(model, "CPU", hints).create_infer_request()
+    return lambda: request.infer({0: x})
 
 
-def run_openvino(precision, folder, args):
+def openvino_call(precision, folder, args, case, x):
+    name = "image" if case.startswith("image") else case
+    return openvino_model(f"{folder}/image_ov_int8.xml" if precision == "int8" else f"{folder}/{name}.onnx", precision,
+                          args.threads, x)
+
+
+def run_calls(start, precision, folder, args):
     out = {}
     for case in CASES:
-        x, image = inputs(case), case.startswith("image")
-        if precision == "int8" and not image:
-            continue
-        path = f"{folder}/image_ov_int8.xml" if precision == "int8" else f"{folder}/{'image' if image else case}.onnx"
-        request = openvino_request(path, x.shape, precision, args.threads)
-        out[case] = best_rate(lambda: request.infer({0: x}), len(x), args.seconds)
+        if precision != "int8" or case.startswith("image"):  # the text tower is not quantised
+            x = inputs(case)
+            out[case] = best_rate(start(precision, folder, args, case, x), len(x), args.seconds)
     return out
 
 
-RUN = {"diptych": run_diptych, "pytorch": run_pytorch, "onnxruntime": run_onnxruntime, "openvino": run_openvino}
+RUN = {"diptych": run_diptych, "pytorch": run_pytorch, "onnxruntime": partial(run_calls, onnxruntime_call),
+       "openvino": partial(run_calls, openvino_call)}
 
 
 def medians(precision, results):

@@ -11,7 +11,7 @@ from functools import partial
 
 import peers
 import records
-from measuring import diptych_bench, in_turn, medians
+from measuring import best_rate, diptych_bench, in_turn, medians
 
 BATCH = 32
 PRECISIONS = ("fp32", "bf16", "int8")
@@ -43,9 +43,9 @@ def export(starter, folder):
 
 def run_openvino(precision, folder, args):
     x = peers.inputs(f"image_{BATCH}")
-    request = peers.openvino_request(folder / ("starter_int8.xml" if precision == "int8" else "starter.onnx"), x.shape,
-                                     precision, args.threads)
-    return peers.best_rate(lambda: request.infer({0: x}), BATCH, args.seconds)
+    call = peers.openvino_model(folder / ("starter_int8.xml" if precision == "int8" else "starter.onnx"), precision,
+                                args.threads, x)
+    return best_rate(call, BATCH, args.seconds)
 
 
 def run_diptych(precision, folder, args):

@@ -63,6 +63,18 @@ def camel(name):
     return 'k' + ''.join(word.capitalize() for word in name.replace('c1', 'C1').split('_'))
 
 
+def write_table(name, header, declaration, values):
+    (TEXT / name).write_text(f'''#include "text/{header}"
+
+{GENERATED}
+namespace diptych {{
+
+{declaration} =''' + values + ''';
+
+}  // namespace diptych
+''')
+
+
 def write_mojibake_sets():
     sets = {name: members(text) for name, text in badness.MOJIBAKE_CATEGORIES.items()}
     sets |= {name: members(text) for name, text in chardata.UTF8_CLUES.items()}
@@ -70,17 +82,8 @@ def write_mojibake_sets():
     for name, codes in sets.items():
         name = camel(name)
         rows.append(f'    {{charset::{name},\n' + literal_lines(ranges(codes), 'U', ' ' * 5) + '},')
-    (TEXT / 'mojibake_sets.cc').write_text(f'''#include "text/mojibake_sets.h"
-
-{GENERATED}
-namespace diptych {{
-
-const SetMembers kSetMembers[kSetMembersCount] = {{
-''' + '\n'.join(rows) + '''
-};
-
-}  // namespace diptych
-''')
+    write_table('mojibake_sets.cc', 'mojibake_sets.h', 'const SetMembers kSetMembers[kSetMembersCount]',
+                ' {\n' + '\n'.join(rows) + '\n}')
 
 
 def write_charmaps():
@@ -89,17 +92,8 @@ def write_charmaps():
         upper = [f'{escape(ord(char))}' for char in bytes(range(128, 256)).decode(encoding)]
         sloppy = 'true' if encoding.startswith('sloppy') else 'false'
         rows.append(f'    {{"{encoding}", {sloppy},\n' + literal_lines(upper, 'u', ' ' * 5) + '},')
-    (TEXT / 'charmaps.cc').write_text(f'''#include "text/charmaps.h"
-
-{GENERATED}
-namespace diptych {{
-
-const Charmap kCharmaps[kCharmapCount] = {{
-''' + '\n'.join(rows) + '''
-};
-
-}  // namespace diptych
-''')
+    write_table('charmaps.cc', 'charmaps.h', 'const Charmap kCharmaps[kCharmapCount]',
+                ' {\n' + '\n'.join(rows) + '\n}')
 
 
 def write_entities():
@@ -110,16 +104,7 @@ def write_entities():
         bare = name[:-1]
         codes = '+'.join(f'{ord(char):X}' for char in table[name])
         parts.append(f'{bare}{"*" if bare in table else "="}{codes} ')
-    (TEXT / 'html_entities.cc').write_text(f'''#include "text/html.h"
-
-{GENERATED}
-namespace diptych {{
-
-const char kHtmlEntities[] =
-''' + literal_lines(parts, '') + ''';
-
-}  // namespace diptych
-''')
+    write_table('html_entities.cc', 'html.h', 'const char kHtmlEntities[]', '\n' + literal_lines(parts, ''))
 
 
 def write_merges():

