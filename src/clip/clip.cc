@@ -3,16 +3,39 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <functional>
 #include <numeric>
 #include <thread>
 #include <utility>
 
 #include "core/hash.h"
+#include "core/read_ahead.h"
 #include "kernels/norms/norm.h"
 #include "kernels/softmax.h"
 
 namespace diptych {
 namespace {
+
+// Packing reads weight after weight and computes in between. Asked for beforehand, the disk is busy meanwhile.
+void AskForPages(const std::string& /*name*/, const nn::Param& param) {
+  for (const nn::SharedView& part : param.parts()) AskForMappedPages(part.view.raw(), part.view.SizeBytes());
+}
+
+// Visits each parameter of both towers, then 64 bytes of both ends and of the middle of each of its tensors.
+void VisitSamples(ClipModel& model, const std::function<void(const std::string&, const nn::Param&)>& visit,
+                  const std::function<void(const void*, size_t)>& visit_sample) {
+  constexpr size_t kSample = 64;
+  const nn::ParamVisitor both = [&](const std::string& name, nn::Param& param) {
+    visit(name, param);
+    for (const nn::SharedView& part : param.parts()) {
+      const auto* bytes = static_cast<const uint8_t*>(part.view.raw());
+      const size_t size = part.view.SizeBytes(), n = std::min(size, kSample);
+      for (const size_t at : {size_t{0}, (size - n) / 2, size - n}) visit_sample(bytes + at, n);
+    }
+  };
+  model.image->Visit(both);
+  model.text->Visit(both);
+}
 
 // Texts in the order of their ids, so that what they begin with is computed once, cut into batches.
 class TextBatches {
@@ -125,20 +148,19 @@ Clip::Clip(std::shared_ptr<ClipModel> model, kernels::Precision precision)
 
 const std::string& Clip::fingerprint() const {
   std::call_once(fingerprint_once_, [this] {
-    constexpr size_t kSample = 64;  // bytes at both ends and the middle of each tensor
+    // A model on a cold disk is touched in some hundred places: they are asked for at once, then read.
+    VisitSamples(
+        *model_, [](const std::string&, const nn::Param&) {}, AskForMappedPages);
     Hash hash;
-    const nn::ParamVisitor add = [&](const std::string& name, nn::Param& param) {
-      const std::string shape = param.shape().ToString();
-      hash.Add(name.data(), name.size());
-      hash.Add(shape.data(), shape.size());
-      for (const nn::SharedView& part : param.parts()) {
-        const auto* bytes = static_cast<const uint8_t*>(part.view.raw());
-        const size_t size = part.view.SizeBytes(), n = std::min(size, kSample);
-        for (const size_t at : {size_t{0}, (size - n) / 2, size - n}) hash.Add(bytes + at, n);
-      }
-    };
-    model_->image->Visit(add);
-    model_->text->Visit(add);
+    const auto add = [&](const void* bytes, size_t size) { hash.Add(bytes, size); };
+    VisitSamples(
+        *model_,
+        [&](const std::string& name, const nn::Param& param) {
+          const std::string shape = param.shape().ToString();
+          add(name.data(), name.size());
+          add(shape.data(), shape.size());
+        },
+        add);
     hash.Add(&logit_scale_, sizeof logit_scale_);
     hash.Add(&logit_bias_, sizeof logit_bias_);
     fingerprint_ = hash.Hex();
@@ -149,7 +171,10 @@ const std::string& Clip::fingerprint() const {
 int64_t Clip::parameter_count() const { return model_->parameter_count(); }
 
 const ImageTowerPlan& Clip::image_plan() const {
-  std::call_once(image_once_, [this] { image_plan_ = model_->image->Prepare(precision_); });
+  std::call_once(image_once_, [this] {
+    model_->image->Visit(AskForPages);
+    image_plan_ = model_->image->Prepare(precision_);
+  });
   return *image_plan_;
 }
 
@@ -158,7 +183,11 @@ const TextTowerPlan& Clip::text_plan() const {
   // zero-shot accuracy on CIFAR-10.
   const kernels::Precision precision =
       precision_ == kernels::Precision::kInt8 ? kernels::Precision::kBF16 : precision_;
-  std::call_once(text_once_, [&] { text_plan_ = model_->text->Prepare(precision); });
+  std::call_once(text_once_, [&] {
+    // Of the embeddings, group 0, a text needs some rows.
+    for (int group = 1; group < model_->text->group_count(); ++group) model_->text->VisitGroup(group, AskForPages);
+    text_plan_ = model_->text->Prepare(precision);
+  });
   return *text_plan_;
 }
 

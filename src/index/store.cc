@@ -1,9 +1,5 @@
 #include "index/store.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -14,6 +10,7 @@
 
 #include "core/check.h"
 #include "core/half.h"
+#include "core/read_ahead.h"
 #include "core/tensor.h"
 #include "kernels/convert.h"
 
@@ -81,19 +78,6 @@ void BindPicture(const StoredPicture& picture, SqlStatement& statement) {
   statement.Bind(11, std::string_view(picture.metadata));
   statement.Bind(12, picture.indexed);
   statement.BindBlob(13, {reinterpret_cast<const char*>(picture.detail.data()), sizeof picture.detail});
-}
-
-// Has the system read a file into its cache, piece by piece: of one large request it would drop what is over a limit.
-void AskFor(const std::string& path, const std::stop_token& stop) {
-  constexpr off_t kPiece = 512 << 10;
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return;
-  struct stat info;
-  const off_t size = ::fstat(fd, &info) == 0 && info.st_size <= kMaxReadAhead ? info.st_size : 0;
-  for (off_t at = 0; at < size && !stop.stop_requested(); at += kPiece) {
-    ::posix_fadvise(fd, at, kPiece, POSIX_FADV_WILLNEED);
-  }
-  ::close(fd);
 }
 
 int64_t ToInt(const std::string& text) {
@@ -379,7 +363,11 @@ Status Store::CommitChanges(int64_t first_slot) {
 void Store::ReadAhead() {
   CHECK(!read_ahead_.joinable());
   read_ahead_ = std::jthread([paths = std::array{SketchPath(), VectorPath()}](const std::stop_token& stop) {
-    for (const std::string& path : paths) AskFor(path, stop);
+    for (const std::string& path : paths) {
+      std::error_code error;
+      const uintmax_t size = fs::file_size(path, error);
+      if (!error && size <= kMaxReadAhead) ReadAheadOf(path, stop);
+    }
   });
 }
 
