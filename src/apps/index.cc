@@ -63,6 +63,7 @@ class Indexer {
     FileTimes times;
     Hash128 content;
     bool seen = false;
+    bool damaged = false;  // what is stored of it has to be made again
   };
   struct Pending {
     StoredPicture picture;
@@ -72,11 +73,14 @@ class Indexer {
   bool Stopped() const { return request_.watch != nullptr && request_.watch->stop.load(std::memory_order_relaxed); }
 
   Status ReadKnown() {
-    return store_.ForEach([this](const StoredPicture& picture) {
+    RETURN_IF_ERROR(store_.ForEach([this](const StoredPicture& picture) {
       known_[picture.path] = {{picture.bytes, picture.modified}, picture.content};
       by_size_.emplace(picture.bytes, picture.path);
       return Status::Ok();
-    });
+    }));
+    ASSIGN_OR_RETURN(const std::vector<std::string> damaged, store_.DamagedPictures());
+    for (const std::string& path : damaged) known_[path].damaged = true;
+    return Status::Ok();
   }
 
   void FindRoots() {
@@ -112,8 +116,9 @@ class Indexer {
     const auto known = known_.find(path);
     if (known != known_.end()) {
       if (std::exchange(known->second.seen, true)) return true;  // named twice
-      const bool same_size = archive || known->second.times.bytes == times.bytes;
-      if (IsAddress(path) || (same_size && known->second.times.modified == times.modified)) {
+      const bool whole = !known->second.damaged;
+      const bool same_size = whole && (archive || known->second.times.bytes == times.bytes);
+      if ((whole && IsAddress(path)) || (same_size && known->second.times.modified == times.modified)) {
         return ++counts_.unchanged, true;
       }
       if (same_size && !archive && ContentOf(ref) == known->second.content) {
@@ -145,7 +150,7 @@ class Indexer {
     const auto [begin, end] = by_size_.equal_range(times.bytes);
     for (auto it = begin; it != end; ++it) {
       Known& old = known_[it->second];
-      if (old.seen || !request_.part.Has(it->second) || TimesOf(it->second)) continue;
+      if (old.seen || old.damaged || !request_.part.Has(it->second) || TimesOf(it->second)) continue;
       if (!content) content = ContentOf(ref);
       if (content != old.content) continue;
       store_.Rename(it->second, {.path = path, .bytes = times.bytes, .modified = times.modified});

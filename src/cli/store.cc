@@ -52,7 +52,8 @@ Status Verify(const std::string& folder) {
     ++troubles;
     Print(trouble.ToString() + "\n");
   }));
-  if (troubles > 0) return Corrupt(folder, fmt::format("{} troubles were found", troubles));
+  if (troubles > 0)
+    return Corrupt(folder, troubles == 1 ? "a trouble was found" : fmt::format("{} troubles were found", troubles));
   Print(fmt::format("{} pictures: ok\n", WithCommas(store->count())));
   return Status::Ok();
 }

@@ -32,9 +32,9 @@ struct StoredPicture {
   int64_t modified = 0;  // nanoseconds since 1970
   Hash128 content;       // of the encoded bytes
   int width = 0, height = 0;
-  uint64_t phash = 0;    // image/fingerprint.h; 0 where the picture is too flat to have one
+  uint64_t phash = 0;                   // image/fingerprint.h; 0 where the picture is too flat to have one
   std::array<uint64_t, 4> detail = {};  // likewise; 0 also where the store is older than it, or on servers
-  double sharpness = 0;  // likewise
+  double sharpness = 0;                 // likewise
   std::string caption;
   std::string metadata;  // a JSON object, or empty
   int64_t indexed = 0;   // seconds since 1970
@@ -49,6 +49,8 @@ class PictureStore {
   virtual int64_t count() const = 0;  // pictures, as of the last commit
   /// Every picture. An error of `visit` ends it.
   virtual Status ForEach(const std::function<Status(const StoredPicture&)>& visit) const = 0;
+  /// The paths of pictures whose vectors are not what was written: to be embedded again. Servers see to theirs.
+  virtual Result<std::vector<std::string>> DamagedPictures() const { return std::vector<std::string>(); }
 
   /// `embedding` (E), normalised. A picture of the same path is replaced.
   virtual void Add(StoredPicture picture, std::span<const float> embedding) = 0;

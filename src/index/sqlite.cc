@@ -6,6 +6,7 @@ namespace diptych {
 namespace {
 
 constexpr int kBusyMilliseconds = 10000;
+constexpr const char* kRestore = "restore it, or remove the store and index again";
 
 }  // namespace
 
@@ -37,8 +38,8 @@ Status SqlDatabase::Failure() const {
   const std::string what = sqlite3_errmsg(db_.get());
   switch (code & 0xff) {
     case SQLITE_CANTOPEN: return IoError(path_, what);
-    case SQLITE_CORRUPT: return Corrupt(path_, what);
-    case SQLITE_NOTADB: return Corrupt(path_, "is not a database");
+    case SQLITE_CORRUPT: return Corrupt(path_, what, kRestore);
+    case SQLITE_NOTADB: return Corrupt(path_, "is not a database", kRestore);
     case SQLITE_FULL: return IoError(path_, what, "free some space: what was committed before is safe");
     case SQLITE_BUSY:
     case SQLITE_LOCKED: return Unavailable(path_, what, "another process is writing to this store");

@@ -425,16 +425,20 @@ Status Store::Verify(const std::function<void(const Status&)>& found) const {
     if (!more) break;
     if (check.Text(0) != "ok") found(Corrupt(folder_ + "/store.db", check.Text(0)));
   }
+  ASSIGN_OR_RETURN(const std::vector<std::string> damaged, DamagedPictures());
+  for (const std::string& path : damaged) found(Corrupt(path, "its vector is damaged", "index its folder again"));
+  return Status::Ok();
+}
+
+Result<std::vector<std::string>> Store::DamagedPictures() const {
   ASSIGN_OR_RETURN(SqlStatement rows, database_.Prepare("SELECT slot, path, checksum FROM pictures ORDER BY slot"));
+  std::vector<std::string> damaged;
   while (true) {
     ASSIGN_OR_RETURN(const bool more, rows.Step());
-    if (!more) return Status::Ok();
+    if (!more) return damaged;
     const int64_t slot = rows.Int(0);
-    if (slot < 0 || slot >= slots()) {
-      found(Corrupt(rows.Text(1), "its vector lies beyond the committed ones"));
-    } else if (vectors_.ChecksumOfRow(slot) != static_cast<uint64_t>(rows.Int(2))) {
-      found(Corrupt(rows.Text(1), "its vector is damaged (slot " + std::to_string(slot) + ")", "index it anew"));
-    }
+    const bool there = slot >= 0 && slot < slots();
+    if (!there || vectors_.ChecksumOfRow(slot) != static_cast<uint64_t>(rows.Int(2))) damaged.push_back(rows.Text(1));
   }
 }
 

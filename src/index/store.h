@@ -73,6 +73,7 @@ class Store : public PictureStore {
 
   /// By slot.
   Status ForEach(const std::function<Status(const StoredPicture&)>& visit) const override;
+  Result<std::vector<std::string>> DamagedPictures() const override;
   Result<StoredPicture> Get(int64_t slot) const;
   /// The slots of the pictures that pass the filter (of all, where there is none).
   Result<SlotSet> Select(const Filter* filter, int64_t* count) const;

@@ -60,7 +60,7 @@ Status CheckLength(uint64_t bytes, int64_t e, int64_t rows, const std::string& p
   const uint64_t held = (bytes - kVectorHeaderBytes) / (2 * static_cast<uint64_t>(e));
   if (held >= static_cast<uint64_t>(rows)) return Status::Ok();
   return Corrupt(path, "holds " + std::to_string(held) + " vectors, the store says " + std::to_string(rows),
-                 "the file was cut after it had been written: restore it, or index anew");
+                 "the file was cut after it had been written: restore it, or remove the store and index again");
 }
 
 }  // namespace

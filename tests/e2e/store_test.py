@@ -74,6 +74,19 @@ class Index(Case):
         self.assertIn("2 vectors dropped", run("store", "gc", self.store).stdout)
         self.assertEqual(len(self.stored()), 3)
 
+    def test_a_damaged_vector_is_made_again(self):
+        self.index()
+        best = rows("search", "a rocket", "--store", self.store)
+        file = self.store / "vectors-0.bin"
+        damaged = bytearray(file.read_bytes())
+        damaged[4096:4096 + 64] = bytes(64)
+        file.write_bytes(damaged)
+        self.assertIn("its vector is damaged", run("store", "verify", self.store, code=1).stdout)
+        counts = self.index()
+        self.assertEqual((counts["changed"], counts["unchanged"]), (1, 2))
+        run("store", "verify", self.store)
+        self.assertEqual(rows("search", "a rocket", "--store", self.store), best)
+
     def test_folders_apart(self):
         other = self.tmp / "other"
         other.mkdir()
