@@ -10,11 +10,14 @@
 #include "apps/cutoff.h"
 #include "apps/html.h"
 #include "kernels/convert.h"
+#include "kernels/scan.h"
 
 namespace diptych {
 namespace {
 
-constexpr int64_t kSampleSize = 20000;  // scores that a null distribution is found from
+constexpr int64_t kScores = 20000;  // that a null distribution is found from
+constexpr int64_t kSample = 5000;   // pictures that the background's looks are learnt from
+constexpr int64_t kNearest = 500;   // pictures that the query's looks are learnt from, however many are wanted
 
 // The filter's pictures, or those that are there: null where every slot has one.
 struct Allowed {
@@ -41,36 +44,63 @@ bool IsWords(const std::vector<QueryTerm>& terms) {
 }
 
 // The words as the background's concepts are put: in a competition all have to be said alike.
-Result<std::vector<double>> ChancesOfWords(const Clip& clip, std::vector<QueryTerm> terms,
-                                           std::span<const float> pictures, const Runtime& runtime) {
+Result<Competition> CompeteForPictures(const Clip& clip, std::vector<QueryTerm> terms, const Runtime& runtime) {
   for (QueryTerm& term : terms) {
     if (!term.name.starts_with("a photo ") && !term.name.starts_with("a picture ")) {
       term.name = "a photo of " + term.name;
     }
   }
-  ASSIGN_OR_RETURN(const std::vector<float> query, EmbedQuery(clip, terms, {}, runtime));
+  ASSIGN_OR_RETURN(std::vector<float> query, EmbedQuery(clip, terms, {}, runtime));
   Context context(runtime.threads);
-  return ChancesOfOther(pictures, query, EmbedBackground(clip, context), static_cast<double>(clip.logit_scale()));
+  return Competition(std::move(query), EmbedBackground(clip, context), static_cast<double>(clip.logit_scale()));
 }
 
-// The chances of the neighbours, and these in the order of their chances.
-Result<std::vector<double>> Judge(const Clip& clip, const SearchSpace& space, std::span<const float> query,
-                                  const std::vector<QueryTerm>& terms, const Runtime& runtime,
-                                  std::vector<Neighbor>* found) {
-  const int64_t e = space.vectors->e();
+std::vector<float> ReadRows(const VectorMapping& vectors, std::span<const int64_t> slots) {
+  const int64_t e = vectors.e();
+  std::vector<float> rows(slots.size() * static_cast<size_t>(e));
+  for (size_t i = 0; i < slots.size(); ++i) {
+    const TensorView row(vectors.Row(slots[i]).data(), DType::kF16, Shape{e});
+    kernels::ToFloat(row, rows.data() + i * static_cast<size_t>(e));
+  }
+  return rows;
+}
+
+float ScoreOf(const VectorMapping& vectors, int64_t slot, std::span<const float> query) {
+  float score = 0;
+  kernels::ScoreHalves(vectors.Row(slot).data(), 1, vectors.e(), vectors.e(), query.data(), &score);
+  return score;
+}
+
+struct Question {
+  std::vector<QueryTerm> terms;
+  std::vector<float> query;  // (E): what they add up to
+  size_t top = 0;            // pictures wanted
+  bool learns = false;       // the store's looks: their chances are sharper about one picture, but not their sums
+};
+
+// The chances of the best question.top of the neighbours found, and these in the order of their chances.
+Result<std::vector<double>> Judge(const Clip& clip, const SearchSpace& space, const Question& question,
+                                  const Runtime& runtime, std::vector<Neighbor>* found) {
   std::vector<double> chances;
-  if (IsWords(terms)) {
-    std::vector<float> pictures(found->size() * static_cast<size_t>(e));
-    for (size_t i = 0; i < found->size(); ++i) {
-      const TensorView row(space.vectors->Row((*found)[i].slot).data(), DType::kF16, Shape{e});
-      kernels::ToFloat(row, pictures.data() + i * static_cast<size_t>(e));
-    }
-    ASSIGN_OR_RETURN(chances, ChancesOfWords(clip, terms, pictures, runtime));
+  if (IsWords(question.terms)) {
+    ASSIGN_OR_RETURN(Competition competition, CompeteForPictures(clip, question.terms, runtime));
+    std::vector<int64_t> slots;
+    for (const Neighbor& neighbor : *found) slots.push_back(neighbor.slot);
+    const std::vector<float> pictures = ReadRows(*space.vectors, slots);
+    const size_t e = question.query.size(), learnt = std::min(slots.size(), static_cast<size_t>(kNearest));
+    Context context(runtime.threads);
+    if (question.learns) competition.LearnLooks(context, ReadRows(*space.vectors, SampleSlots(space, kSample)),
+                           std::span(pictures).first(learnt * e));
+    found->resize(std::min(found->size(), question.top));
+    chances = competition.ChancesOfOther(std::span(pictures).first(found->size() * e));
   } else {
-    std::vector<float> scores;
+    found->resize(std::min(found->size(), question.top));
+    std::vector<float> scores, sample;
     for (const Neighbor& neighbor : *found) scores.push_back(neighbor.score);
+    for (const int64_t slot : SampleSlots(space, kScores))
+      sample.push_back(ScoreOf(*space.vectors, slot, question.query));
     const int64_t population = space.allowed != nullptr ? space.allowed_count : space.vectors->rows();
-    chances = ChancesByNull(scores, SampleScores(space, query, kSampleSize), population);
+    chances = ChancesByNull(scores, sample, population);
   }
   std::vector<size_t> order(found->size());
   std::iota(order.begin(), order.end(), size_t{0});
@@ -100,8 +130,9 @@ size_t CountKept(const SearchOptions& options, std::span<const double> chances) 
 Result<std::vector<SearchHit>> SearchFolder(const Clip& clip, const Store& store, const SearchRequest& request,
                                             const Runtime& runtime) {
   const SearchOptions& options = request.options;
-  ASSIGN_OR_RETURN(const std::vector<QueryTerm> terms, GatherTerms(options));
-  ASSIGN_OR_RETURN(const std::vector<float> query, EmbedQuery(clip, terms, request.batch, runtime));
+  Question question{.top = static_cast<size_t>(options.top), .learns = options.likely};
+  ASSIGN_OR_RETURN(question.terms, GatherTerms(options));
+  ASSIGN_OR_RETURN(question.query, EmbedQuery(clip, question.terms, request.batch, runtime));
   ASSIGN_OR_RETURN(const Allowed allowed, FindAllowed(store, options.where));
   const std::optional<Sketch> sketch = options.exact ? std::nullopt : OpenSketch(store);
   const SearchSpace space = {.vectors = &store.vectors(),
@@ -109,10 +140,11 @@ Result<std::vector<SearchHit>> SearchFolder(const Clip& clip, const Store& store
                              .allowed = allowed.set ? &*allowed.set : nullptr,
                              .allowed_count = allowed.count};
   Context context(runtime.threads);
-  std::vector<Neighbor> found = FindNearest(context, space, query, {.k = options.top, .exact = options.exact});
+  const int64_t k = HasCutoff(options) ? std::max<int64_t>(options.top, kNearest) : options.top;
+  std::vector<Neighbor> found = FindNearest(context, space, question.query, {.k = k, .exact = options.exact});
   std::vector<double> chances;
   if (HasCutoff(options)) {
-    ASSIGN_OR_RETURN(chances, Judge(clip, space, query, terms, runtime, &found));
+    ASSIGN_OR_RETURN(chances, Judge(clip, space, question, runtime, &found));
     found.resize(CountKept(options, chances));
   }
   std::vector<SearchHit> hits;
@@ -153,7 +185,9 @@ Result<std::vector<SearchHit>> SearchServers(const Clip& clip, RemoteStore& stor
     pictures.insert(pictures.end(), hit.embedding.begin(), hit.embedding.end());
   }
   if (!HasCutoff(options)) return hits;
-  ASSIGN_OR_RETURN(std::vector<double> chances, ChancesOfWords(clip, terms, pictures, runtime));
+  // Words alone compete: the servers' other pictures, which looks could be learnt from, stay there.
+  ASSIGN_OR_RETURN(const Competition competition, CompeteForPictures(clip, terms, runtime));
+  std::vector<double> chances = competition.ChancesOfOther(pictures);
   for (size_t i = 0; i < hits.size(); ++i) hits[i].chance = chances[i];
   std::stable_sort(hits.begin(), hits.end(),
                    [](const SearchHit& a, const SearchHit& b) { return *a.chance < *b.chance; });

@@ -177,17 +177,13 @@ std::vector<Neighbor> FindNearest(Context& context, const SearchSpace& space, st
   return Merge(best, k);
 }
 
-std::vector<float> SampleScores(const SearchSpace& space, std::span<const float> query, int64_t n) {
-  const VectorMapping& vectors = *space.vectors;
-  const int64_t step = std::max<int64_t>(1, vectors.rows() / std::max<int64_t>(1, n));
-  std::vector<float> scores;
-  for (int64_t row = step / 2; row < vectors.rows(); row += step) {
-    if (space.allowed != nullptr && !space.allowed->Has(row)) continue;
-    float score = 0;
-    kernels::ScoreHalves(vectors.Row(row).data(), 1, vectors.e(), vectors.e(), query.data(), &score);
-    scores.push_back(score);
+std::vector<int64_t> SampleSlots(const SearchSpace& space, int64_t n) {
+  const int64_t rows = space.vectors->rows(), step = std::max<int64_t>(1, rows / std::max<int64_t>(1, n));
+  std::vector<int64_t> slots;
+  for (int64_t row = step / 2; row < rows; row += step) {
+    if (space.allowed == nullptr || space.allowed->Has(row)) slots.push_back(row);
   }
-  return scores;
+  return slots;
 }
 
 std::optional<Sketch> OpenSketch(const Store& store) {

@@ -39,8 +39,8 @@ struct SearchLimits {
 std::vector<Neighbor> FindNearest(Context& context, const SearchSpace& space, std::span<const float> query,
                                   const SearchLimits& limits);
 
-/// Scores of about `n` rows, spread evenly over those that are allowed: what chance looks like to this query.
-std::vector<float> SampleScores(const SearchSpace& space, std::span<const float> query, int64_t n);
+/// About `n` slots, spread evenly over those that are allowed.
+std::vector<int64_t> SampleSlots(const SearchSpace& space, int64_t n);
 
 /// Opens a store's sketches where there are some that are worth it.
 std::optional<Sketch> OpenSketch(const Store& store);
