@@ -120,7 +120,7 @@ void ScanListed(Context& context, const SearchSpace& space, std::span<const floa
 std::vector<uint32_t> PickCandidates(Context& context, const SearchSpace& space, std::span<const float> query,
                                      int64_t count) {
   const Sketch& sketch = *space.sketch;
-  const std::vector<int16_t> projected = sketch.Project(query);
+  const std::vector<kernels::SketchGroup> groups = sketch.Project(query);
   const int64_t block_bytes = kernels::SketchBlockBytes(sketch.dims());
   std::vector<BestSketches> best(static_cast<size_t>(context.threads()), BestSketches(static_cast<size_t>(count)));
   kernels::ParallelForRanked(context, sketch.rows(), 8 * kChunk, [&](int64_t first, int64_t last, int rank) {
@@ -129,7 +129,7 @@ std::vector<uint32_t> PickCandidates(Context& context, const SearchSpace& space,
       const int64_t n = std::min(kChunk, last - row);
       const int64_t blocks = (n + kernels::kSketchRows - 1) / kernels::kSketchRows;
       kernels::ScoreSketches(sketch.blocks() + row / kernels::kSketchRows * block_bytes, blocks, sketch.dims(),
-                             projected.data(), scores.data());
+                             groups, scores.data());
       best[static_cast<size_t>(rank)].Add(scores.data(), n, row, space.allowed);
     }
   });

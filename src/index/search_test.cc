@@ -7,6 +7,8 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <numeric>
 #include <random>
 
 #include "core/half.h"
@@ -140,6 +142,52 @@ TEST_F(SearchTest, SketchesFindTheSame) {
     }
   }
   EXPECT_GE(static_cast<double>(hits) / static_cast<double>(all), 0.999);
+}
+
+// As texts ask of pictures: of what rows differ in least, the query has most.
+TEST_F(SearchTest, AQueryReadsTheCoordinatesThatItAsksAbout) {
+  constexpr int64_t kMany = 20000, kWide = 256, kBest = 10;
+  std::mt19937 engine(5);
+  std::normal_distribution<float> normal;
+  std::vector<float> rows(static_cast<size_t>(kMany * kWide));
+  {
+    VectorWriter writer = *VectorWriter::Open(SystemStorage(), path_ + ".wide", kWide, 0);
+    std::vector<uint16_t> halves(kWide);
+    for (int64_t i = 0; i < kMany; ++i) {
+      for (int64_t j = 0; j < kWide; ++j) {
+        const float x = 0.1f * normal(engine) / std::sqrt(1 + 0.1f * static_cast<float>(j));
+        halves[static_cast<size_t>(j)] = FloatToHalf(x);
+        rows[static_cast<size_t>(i * kWide + j)] = HalfToFloat(halves[static_cast<size_t>(j)]);
+      }
+      ASSERT_TRUE(writer.Append(halves).ok());
+    }
+  }
+  const VectorMapping vectors = *VectorMapping::Open(path_ + ".wide", kWide, kMany);
+  Context context(2);
+  ASSERT_TRUE(Sketch::Build(context, vectors, path_ + ".sketch").ok());
+  const Sketch sketch = *Sketch::Open(path_ + ".sketch", vectors);
+  fs::remove(path_ + ".wide");
+  EXPECT_EQ(sketch.dims(), kWide);
+  int64_t hits = 0;
+  constexpr int kQueries = 20;
+  for (int q = 0; q < kQueries; ++q) {
+    std::vector<float> query;
+    for (int64_t j = 0; j < kWide; ++j) query.push_back(normal(engine) * 0.01f * static_cast<float>(j));
+    std::vector<std::pair<float, int64_t>> scores;
+    for (int64_t i = 0; i < kMany; ++i) {
+      scores.emplace_back(std::inner_product(query.begin(), query.end(), rows.begin() + i * kWide, 0.0f), i);
+    }
+    std::nth_element(scores.begin(), scores.begin() + kBest, scores.end(), std::greater());
+    const std::vector<Neighbor> found =
+        FindNearest(context, {.vectors = &vectors, .sketch = &sketch}, query, {.k = kBest, .candidates = 400});
+    for (const Neighbor& n : found) {
+      hits += std::any_of(scores.begin(), scores.begin() + kBest, [&](const auto& s) { return s.second == n.slot; });
+    }
+    const std::vector<kernels::SketchGroup> groups = sketch.Project(query);
+    EXPECT_LT(groups.size(), kWide / 4);
+    EXPECT_GT(groups.back().index, kWide / 4 - 4);
+  }
+  EXPECT_GE(hits, kQueries * kBest * 99 / 100);
 }
 
 TEST_F(SearchTest, RowsBeyondTheSketchesAreFound) {

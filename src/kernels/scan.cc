@@ -62,25 +62,44 @@ void ScoreListed(const uint16_t* rows, const uint32_t* which, int64_t n, int64_t
 }
 
 // Rows are lanes, so that nothing is summed across a vector. A word holds a row's next four codes.
-void ScoreBlocks(const uint8_t* HWY_RESTRICT blocks, int64_t count, int64_t dims, const int16_t* HWY_RESTRICT query,
-                 int16_t* HWY_RESTRICT scores) {
-  const hn::CappedTag<int16_t, kSketchRows> d;
-  const hn::RebindToUnsigned<decltype(d)> du;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d)), bytes = SketchBlockBytes(dims);
+template <class D>
+HWY_INLINE hn::Vec<D> AddProducts(D d, hn::Vec<D> sum, const uint16_t* HWY_RESTRICT words,
+                                  const SketchGroup& HWY_RESTRICT group) {
+  const hn::RebindToUnsigned<D> du;
+  const auto word = hn::LoadU(du, words);
   const auto low = hn::Set(du, 15);
+  const auto product = [&](auto code, int16_t weight) { return hn::Mul(hn::BitCast(d, code), hn::Set(d, weight)); };
+  const auto first = hn::Add(product(hn::And(word, low), group.weights[0]),
+                             product(hn::And(hn::ShiftRight<4>(word), low), group.weights[1]));
+  const auto second = hn::Add(product(hn::And(hn::ShiftRight<8>(word), low), group.weights[2]),
+                              product(hn::ShiftRight<12>(word), group.weights[3]));
+  return hn::Add(sum, hn::Add(first, second));
+}
+
+void ScoreBlocks(const uint8_t* HWY_RESTRICT blocks, int64_t count, int64_t dims, const SketchGroup* HWY_RESTRICT query,
+                 size_t groups, int16_t* HWY_RESTRICT scores) {
+  const hn::CappedTag<int16_t, kSketchRows / 4> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d)), words = SketchBlockBytes(dims) / 2;
   for (int64_t block = 0; block < count; ++block) {
-    for (int64_t row = 0; row < kSketchRows; row += lanes) {
-      const auto* words = reinterpret_cast<const uint16_t*>(blocks + block * bytes) + row;
-      auto even = hn::Zero(d), odd = hn::Zero(d);
-      for (int64_t j = 0; j < dims; j += 4, words += kSketchRows) {
-        const auto word = hn::LoadU(du, words);
-        const auto code = [&](auto bits) { return hn::BitCast(d, bits); };
-        even = hn::Add(even, hn::Mul(code(hn::And(word, low)), hn::Set(d, query[j])));
-        odd = hn::Add(odd, hn::Mul(code(hn::And(hn::ShiftRight<4>(word), low)), hn::Set(d, query[j + 1])));
-        even = hn::Add(even, hn::Mul(code(hn::And(hn::ShiftRight<8>(word), low)), hn::Set(d, query[j + 2])));
-        odd = hn::Add(odd, hn::Mul(code(hn::ShiftRight<12>(word)), hn::Set(d, query[j + 3])));
+    const auto* codes = reinterpret_cast<const uint16_t*>(blocks) + block * words;
+    for (int64_t row = 0; row < kSketchRows; row += 4 * lanes) {
+      auto s0 = hn::Zero(d), s1 = hn::Zero(d), s2 = hn::Zero(d), s3 = hn::Zero(d);
+      for (size_t g = 0; g < groups; ++g) {
+        const uint16_t* at = codes + query[g].index * kSketchRows + row;
+        // The same rows of the next block: which groups come next no prefetcher can know.
+        if (block + 1 < count) {
+          for (int64_t line = 0; line < 4 * lanes; line += 32) hwy::Prefetch(at + words + line);
+        }
+        s0 = AddProducts(d, s0, at, query[g]);
+        s1 = AddProducts(d, s1, at + lanes, query[g]);
+        s2 = AddProducts(d, s2, at + 2 * lanes, query[g]);
+        s3 = AddProducts(d, s3, at + 3 * lanes, query[g]);
       }
-      hn::StoreU(hn::Add(even, odd), d, scores + block * kSketchRows + row);
+      int16_t* to = scores + block * kSketchRows + row;
+      hn::StoreU(s0, d, to);
+      hn::StoreU(s1, d, to + lanes);
+      hn::StoreU(s2, d, to + 2 * lanes);
+      hn::StoreU(s3, d, to + 3 * lanes);
     }
   }
 }
@@ -135,8 +154,9 @@ void PackSketches(const uint8_t* codes, int64_t d, uint8_t* block) {
   }
 }
 
-void ScoreSketches(const uint8_t* blocks, int64_t count, int64_t d, const int16_t* query, int16_t* scores) {
-  HWY_DYNAMIC_DISPATCH(ScoreBlocks)(blocks, count, d, query, scores);
+void ScoreSketches(const uint8_t* blocks, int64_t count, int64_t d, std::span<const SketchGroup> query,
+                   int16_t* scores) {
+  HWY_DYNAMIC_DISPATCH(ScoreBlocks)(blocks, count, d, query.data(), query.size(), scores);
 }
 
 size_t SelectAbove(const int16_t* scores, int64_t n, int16_t threshold, uint32_t first, uint32_t* found) {

@@ -46,7 +46,7 @@ TEST(Scan, NoRowsAreNoWork) {
   ForEachTarget([] {
     ScoreHalves(nullptr, 0, 8, 8, nullptr, nullptr);
     ScoreHalvesAt(nullptr, nullptr, 0, 8, 8, nullptr, nullptr);
-    ScoreSketches(nullptr, 0, 8, nullptr, nullptr);
+    ScoreSketches(nullptr, 0, 8, {}, nullptr);
     EXPECT_EQ(SelectAbove(nullptr, 0, 0, 0, nullptr), 0u);
   });
 }
@@ -54,23 +54,31 @@ TEST(Scan, NoRowsAreNoWork) {
 TEST(Scan, SketchesAgreeWithALoop) {
   ForEachTarget([] {
     std::mt19937 engine(3);
-    for (const int64_t d : {4, 8, 60, 128}) {
+    for (const int64_t d : {4, 8, 60, 384}) {
       const int64_t blocks = 3, n = blocks * kSketchRows;
       std::vector<uint8_t> codes(static_cast<size_t>(n * d));
       for (uint8_t& code : codes) code = engine() % 16;
-      std::vector<int16_t> query(static_cast<size_t>(d));
+      std::vector<SketchGroup> query;  // all groups but some
       const int limit = 32767 / 15 / static_cast<int>(d);
-      for (int16_t& q : query) q = static_cast<int16_t>(static_cast<int>(engine() % (2 * limit + 1)) - limit);
+      for (int32_t index = 0; index < d / 4; ++index) {
+        if (index % 3 == 1) continue;
+        query.push_back({.index = index});
+        for (int16_t& q : query.back().weights) {
+          q = static_cast<int16_t>(static_cast<int>(engine() % (2 * limit + 1)) - limit);
+        }
+      }
       std::vector<uint8_t> packed(static_cast<size_t>(blocks * SketchBlockBytes(d)));
       for (int64_t b = 0; b < blocks; ++b) {
         PackSketches(codes.data() + b * kSketchRows * d, d, packed.data() + b * SketchBlockBytes(d));
       }
       std::vector<int16_t> scores(static_cast<size_t>(n));
-      ScoreSketches(packed.data(), blocks, d, query.data(), scores.data());
+      ScoreSketches(packed.data(), blocks, d, query, scores.data());
       for (int64_t i = 0; i < n; ++i) {
         int expected = 0;
-        for (int64_t j = 0; j < d; ++j) {
-          expected += codes[static_cast<size_t>(i * d + j)] * query[static_cast<size_t>(j)];
+        for (const SketchGroup& group : query) {
+          for (size_t j = 0; j < 4; ++j) {
+            expected += codes[static_cast<size_t>(i * d + 4 * group.index) + j] * group.weights[j];
+          }
         }
         ASSERT_EQ(scores[static_cast<size_t>(i)], expected) << d << " " << i;
       }
