@@ -47,8 +47,11 @@ class Server:
         folder.chmod(0o777)
         self.call("initdb", "-D", self.data, "-U", "diptych", "-A", "trust", "-N")
         self.start()
-        subprocess.run([BIN / "psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", "diptych", "postgres", "-qc",
-                        "CREATE DATABASE pictures"], check=True)
+        self.sql("CREATE DATABASE pictures", "postgres")
+
+    def sql(self, statement, database="pictures"):
+        command = [BIN / "psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", "diptych", database, "-qAtc", statement]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
     def call(self, program, *arguments):
         subprocess.run([*self.user, BIN / program, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL,
@@ -136,6 +139,21 @@ class Postgres(TemporaryFolderCase):
     def search(self, store):
         found = rows("search", "a cat", "--store", store, "--exact", "--top", 500)
         return [(row["path"], row["score"]) for row in found]
+
+    def test_through_an_index(self):
+        """What a shard of very many vectors has: the index that is built there, and no scan."""
+        run("index", self.make_pictures(40), PICTURES, "--store", self.store)
+        for server in self.servers:
+            server.sql("CREATE INDEX diptych_hnsw ON diptych_pictures USING hnsw (embedding halfvec_ip_ops)")
+            server.sql("ALTER DATABASE pictures SET enable_seqscan = off")
+        for extra in ([], ["--where", "width > 60"]):
+            found = [[row["score"] for row in rows("search", "a cat", "--store", self.store, "--top", 5, *how, *extra)]
+                     for how in ([], ["--exact"])]
+            self.assertEqual(len(found[0]), 5)
+            self.assertEqual(found[0], found[1])
+        for server in self.servers:
+            scans = server.sql("SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'diptych_hnsw'")
+            self.assertGreaterEqual(int(scans), 2)
 
     def test_changes(self):
         folder = self.make_pictures(6)
