@@ -1,9 +1,10 @@
 """Indexes that look at a part of the vectors, faiss-cpu's HNSW and IVF-PQ: what they cost and what they find.
 
-    python bench/ann_peers.py WORK [--threads 2] [--kinds HNSW32,IVF4096,PQ64] [--out FILE.jsonl]
-WORK is what `search_peers.py --work WORK` made: vectors, queries and their true neighbours. One JSON line for each
-setting of an index: seconds to build it, its bytes a vector (as faiss writes it), recall@10, and milliseconds of the
-median query, one at a time.
+    python bench/ann_peers.py WORK [--asked FOLDER] [--threads 2] [--kinds "HNSW32;IVF4096,PQ64"] [--out FILE.jsonl]
+WORK is what `search_peers.py --work WORK` made: vectors, queries and their true neighbours. With `--queries FILE.npy`
+there, queries and neighbours are in WORK/FILE, to be named by --asked. One JSON line for each setting of an index:
+seconds to build it, its bytes a vector (as faiss writes it), recall@10, and milliseconds of the median query, one at a
+time.
 """
 import argparse
 import json
@@ -57,13 +58,15 @@ def main():
     parser.add_argument("work", type=pathlib.Path)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--kinds", default="IVF4096,PQ64;HNSW32", help="of faiss's index_factory, a ; between them")
+    parser.add_argument("--asked", type=pathlib.Path, help="the folder of other queries and their neighbours")
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--saved", type=pathlib.Path, help="a folder to keep the built indexes in, to measure again")
     parser.add_argument("--out", type=pathlib.Path)
     args = parser.parse_args()
     faiss.omp_set_num_threads(args.threads)
     x = np.load(args.work / "vectors.npy", mmap_mode="r")
-    queries, expected = np.load(args.work / "queries.npy")[: args.queries], np.load(args.work / "truth.npy")
+    asked = args.asked or args.work
+    queries, expected = np.load(asked / "queries.npy")[: args.queries], np.load(asked / "truth.npy")
     for kind in args.kinds.split(";"):
         saved = args.saved / (kind.replace(",", "-") + ".faiss") if args.saved else None
         seconds = None

@@ -1,13 +1,14 @@
 """Exact search of many vectors: diptych beside faiss-cpu and usearch, one query at a time on two threads.
 
     python bench/search_peers.py build/scan_bench [--rows 1000000] [--dims 512] [--like EMBEDDINGS.npy...]
-        [--real EMBEDDINGS.npy...] [--work FOLDER] [--out FILE] [--record]
+        [--real EMBEDDINGS.npy...] [--queries EMBEDDINGS.npy] [--work FOLDER] [--out FILE] [--record]
 Build it with `ninja -C build scan_bench`; needs numpy, faiss-cpu and usearch.
 
 The vectors: with --real the rows of those arrays as they are, for recall, else made vectors whose spectrum is that of
 the arrays of --like (their covariance's eigenvalues, stretched over the dimensions; without them it falls like 1 / n)
 around their mean, in clusters, so that a neighbour is nearer than chance. Queries are rows with noise of half the
-spectrum's spread, and are left out of nothing: what is measured is the 10 nearest. Truth is the inner product in fp32.
+spectrum's spread, and are left out of nothing: what is measured is the 10 nearest. With --queries they are those of an
+array, such as texts', which lie apart from all pictures'. Truth is the inner product in fp32.
 Engines take turns; each figure is the median query of its rounds.
 """
 import argparse
@@ -126,26 +127,32 @@ def main():
     rng = np.random.default_rng(0)
     work = pathlib.Path(args.work or tempfile.mkdtemp())
     work.mkdir(exist_ok=True, parents=True)
-    vectors, queries_file = work / "vectors.npy", work / "queries.npy"
+    vectors = work / "vectors.npy"
     if not vectors.exists():
-        x = np.concatenate([np.load(p) for p in args.real]).astype(np.float16) if args.real else make(
-            args.rows, args.dims, args.like, rng)
-        q = x[rng.choice(len(x), QUERIES, replace=False)].astype(np.float32)
-        q += rng.standard_normal(q.shape).astype(np.float32) * (0.5 / np.sqrt(q.shape[1]))
+        np.save(vectors, np.concatenate([np.load(p) for p in args.real]).astype(np.float16) if args.real else make(
+            args.rows, args.dims, args.like, rng))
+    x = np.load(vectors)
+    asked = work / pathlib.Path(args.queries).stem if args.queries else work
+    queries_file = asked / "queries.npy"
+    if not queries_file.exists():
+        asked.mkdir(exist_ok=True)
         if args.queries:
-            q = np.load(args.queries)[:QUERIES]
+            q = np.load(args.queries).astype(np.float32)[:QUERIES]
+        else:
+            q = x[rng.choice(len(x), QUERIES, replace=False)].astype(np.float32)
+            q += rng.standard_normal(q.shape).astype(np.float32) * (0.5 / np.sqrt(q.shape[1]))
         q /= np.linalg.norm(q, axis=1, keepdims=True)
-        np.save(vectors, x), np.save(queries_file, q), np.save(work / "truth.npy", truth(x, q))
-    x, q, expected = np.load(vectors), np.load(queries_file), np.load(work / "truth.npy")
+        np.save(queries_file, q), np.save(asked / "truth.npy", truth(x, q))
+    q, expected = np.load(queries_file), np.load(asked / "truth.npy")
     table = []
     if "diptych" in args.engine:
         if not (work / "store").exists():
             print(subprocess.run([args.program, "make", vectors, work / "store"], check=True, capture_output=True,
                                  text=True).stdout.strip())
         lines = subprocess.run(["taskset", "-c", f"0-{args.threads - 1}", args.program, "search", work / "store",
-                                queries_file, work / "found.npy"], check=True, capture_output=True, text=True).stdout
+                                queries_file, asked / "found.npy"], check=True, capture_output=True, text=True).stdout
         for record in map(json.loads, lines.splitlines()):
-            score = recall(np.load(work / "found.npy"), expected) if record["mode"] != "exact" else 1.0
+            score = recall(np.load(asked / "found.npy"), expected) if record["mode"] != "exact" else 1.0
             table.append((f"diptych {record['mode']}", record["median_ms"], score))
     for family in (faiss_engines, usearch_engines):
         if family.__name__.split("_")[0] not in args.engine:
