@@ -11,7 +11,7 @@ CLASSES = ["brick", "grass", "gravel"]
 held_out = sorted(HERE.glob("held-out/*/*.jpg"))  # a folder a class
 
 
-def found(model):
+def found(model: diptych.Model) -> int:
     answers = model.classify(held_out, CLASSES, template="{}")
     return sum(answer.label == picture.parent.name for answer, picture in zip(answers, held_out))
 

@@ -78,6 +78,7 @@ class Indexer {
       by_size_.emplace(picture.bytes, picture.path);
       return Status::Ok();
     }));
+    if (request_.watch != nullptr) return Status::Ok();  // every vector would be read at each change
     ASSIGN_OR_RETURN(const std::vector<std::string> damaged, store_.DamagedPictures());
     for (const std::string& path : damaged) known_[path].damaged = true;
     return Status::Ok();
