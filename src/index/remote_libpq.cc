@@ -16,8 +16,8 @@
 namespace diptych {
 namespace {
 
-// Vectors of a shard. Words lie apart from all pictures, and graphs of pictures lead them astray: the widest search that
-// pgvector has finds 0.99 of their neighbours, in two thirds of the time that a scan of 100,000 takes (docs/store.md).
+// Vectors of a shard. Words lie apart from all pictures, and graphs of pictures lead them astray: the widest search
+// that pgvector has finds 0.99 of their neighbours, in two thirds of the time of a scan of 100,000 (docs/store.md).
 constexpr int64_t kWorthIndexing = 200'000;
 constexpr const char* kIndexSearch = "SET LOCAL hnsw.ef_search = 1000";
 constexpr int64_t kMoreThanAsked = 32;     // of a shard: the server's scores are rounded, ours decide
