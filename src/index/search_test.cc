@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <numeric>
 #include <random>
 
@@ -142,6 +143,19 @@ TEST_F(SearchTest, SketchesFindTheSame) {
     }
   }
   EXPECT_GE(static_cast<double>(hits) / static_cast<double>(all), 0.999);
+}
+
+TEST_F(SearchTest, SketchesAreTheSameAtAnyNumberOfThreads) {
+  // Behind the last whole piece: a full block and one of two rows, which two threads share.
+  const VectorMapping some = *VectorMapping::Open(path_, kE, 17 * kernels::kSketchRows + 2);
+  std::string files[2];
+  for (const int threads : {1, 2}) {
+    Context context(threads);
+    ASSERT_TRUE(Sketch::Build(context, some, path_ + ".sketch").ok());
+    std::ifstream file(path_ + ".sketch", std::ios::binary);
+    files[threads - 1].assign(std::istreambuf_iterator<char>(file), {});
+  }
+  EXPECT_TRUE(files[0] == files[1]);
 }
 
 // As texts ask of pictures: of what rows differ in least, the query has most.

@@ -81,7 +81,8 @@ Status Sketch::Build(Context& context, const VectorMapping& vectors, const std::
   const int64_t samples = std::min(n, kSamples);
   std::vector<float> rows(static_cast<size_t>(samples * e));
   for (int64_t i = 0; i < samples; ++i) ReadRows(vectors, i * n / samples, 1, rows.data() + i * e);
-  const PrincipalComponents principal = FindPrincipalComponents(context, rows, e, used);
+  Context alone(1);  // a team sums in an order of its own
+  const PrincipalComponents principal = FindPrincipalComponents(alone, rows, e, used);
 
   // code = (x - mean) · direction / step + middle, so the basis times its step turns codes back into a product.
   std::vector<float> basis(BasisBytes(static_cast<uint64_t>(dims), static_cast<uint64_t>(e)) / sizeof(float));
@@ -108,25 +109,26 @@ Status Sketch::Build(Context& context, const VectorMapping& vectors, const std::
   RETURN_IF_ERROR(file.Write(text(basis.data(), basis.size() * sizeof(float))));
   const size_t block_bytes = static_cast<size_t>(kernels::SketchBlockBytes(dims));
   rows.resize(static_cast<size_t>(kRowsAtOnce * e));
-  std::vector<float> coordinates(static_cast<size_t>(kRowsAtOnce * used));
   std::vector<uint8_t> blocks;
   for (int64_t begin = 0; begin < n; begin += kRowsAtOnce) {
     const int64_t some = std::min(kRowsAtOnce, n - begin);
     ReadRows(vectors, begin, some, rows.data());
-    kernels::MatMul(context, {.m = some,
-                              .n = used,
-                              .k = e,
-                              .a = rows.data(),
-                              .b = inverse.data(),
-                              .transpose_b = true,
-                              .c = coordinates.data()});
     const auto count = static_cast<int64_t>(BlocksOf(static_cast<uint64_t>(some)));
     blocks.resize(static_cast<size_t>(count) * block_bytes);
     kernels::ParallelFor(context, count, 1, [&](int64_t i, int64_t end) {
-      std::vector<uint8_t> codes(static_cast<size_t>(kernels::kSketchRows * dims));
+      Context own(1);
       for (; i < end; ++i) {
         const int64_t first = i * kernels::kSketchRows, filled = std::min(kernels::kSketchRows, some - first);
-        EncodeRows({coordinates.data() + first * used, static_cast<size_t>(filled * used)}, offset, dims, codes.data());
+        std::vector<float> coordinates(static_cast<size_t>(filled * used));
+        kernels::MatMul(own, {.m = filled,
+                              .n = used,
+                              .k = e,
+                              .a = rows.data() + first * e,
+                              .b = inverse.data(),
+                              .transpose_b = true,
+                              .c = coordinates.data()});
+        std::vector<uint8_t> codes(static_cast<size_t>(kernels::kSketchRows * dims));  // zeros behind the last row
+        EncodeRows(coordinates, offset, dims, codes.data());
         kernels::PackSketches(codes.data(), dims, blocks.data() + static_cast<size_t>(i) * block_bytes);
       }
     });
