@@ -55,7 +55,7 @@ Result<Competition> CompeteForPictures(const Clip& clip, std::vector<QueryTerm> 
   return Competition(std::move(query), EmbedBackground(clip, context), static_cast<double>(clip.logit_scale()));
 }
 
-std::vector<float> ReadRows(const VectorMapping& vectors, std::span<const int64_t> slots) {
+std::vector<float> ReadRows(const VectorMapping& vectors, std::span<const uint32_t> slots) {
   const int64_t e = vectors.e();
   std::vector<float> rows(slots.size() * static_cast<size_t>(e));
   for (size_t i = 0; i < slots.size(); ++i) {
@@ -63,12 +63,6 @@ std::vector<float> ReadRows(const VectorMapping& vectors, std::span<const int64_
     kernels::ToFloat(row, rows.data() + i * static_cast<size_t>(e));
   }
   return rows;
-}
-
-float ScoreOf(const VectorMapping& vectors, int64_t slot, std::span<const float> query) {
-  float score = 0;
-  kernels::ScoreHalves(vectors.Row(slot).data(), 1, vectors.e(), vectors.e(), query.data(), &score);
-  return score;
 }
 
 struct Question {
@@ -84,21 +78,26 @@ Result<std::vector<double>> Judge(const Clip& clip, const SearchSpace& space, co
   std::vector<double> chances;
   if (IsWords(question.terms)) {
     ASSIGN_OR_RETURN(Competition competition, CompeteForPictures(clip, question.terms, runtime));
-    std::vector<int64_t> slots;
-    for (const Neighbor& neighbor : *found) slots.push_back(neighbor.slot);
+    std::vector<uint32_t> slots;
+    for (const Neighbor& neighbor : *found) slots.push_back(static_cast<uint32_t>(neighbor.slot));
     const std::vector<float> pictures = ReadRows(*space.vectors, slots);
     const size_t e = question.query.size(), learnt = std::min(slots.size(), static_cast<size_t>(kNearest));
     Context context(runtime.threads);
-    if (question.learns) competition.LearnLooks(context, ReadRows(*space.vectors, SampleSlots(space, kSample)),
-                           std::span(pictures).first(learnt * e));
+    if (question.learns) {
+      competition.LearnLooks(context, ReadRows(*space.vectors, SampleSlots(space, kSample)),
+                             std::span(pictures).first(learnt * e));
+    }
     found->resize(std::min(found->size(), question.top));
     chances = competition.ChancesOfOther(std::span(pictures).first(found->size() * e));
   } else {
     found->resize(std::min(found->size(), question.top));
-    std::vector<float> scores, sample;
+    std::vector<float> scores;
     for (const Neighbor& neighbor : *found) scores.push_back(neighbor.score);
-    for (const int64_t slot : SampleSlots(space, kScores))
-      sample.push_back(ScoreOf(*space.vectors, slot, question.query));
+    const std::vector<uint32_t> slots = SampleSlots(space, kScores);
+    std::vector<float> sample(slots.size());
+    const int64_t e = space.vectors->e();
+    kernels::ScoreHalvesAt(space.vectors->data(), slots.data(), static_cast<int64_t>(slots.size()), e, e,
+                           question.query.data(), sample.data());
     const int64_t population = space.allowed != nullptr ? space.allowed_count : space.vectors->rows();
     chances = ChancesByNull(scores, sample, population);
   }

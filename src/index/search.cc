@@ -177,11 +177,11 @@ std::vector<Neighbor> FindNearest(Context& context, const SearchSpace& space, st
   return Merge(best, k);
 }
 
-std::vector<int64_t> SampleSlots(const SearchSpace& space, int64_t n) {
+std::vector<uint32_t> SampleSlots(const SearchSpace& space, int64_t n) {
   const int64_t rows = space.vectors->rows(), step = std::max<int64_t>(1, rows / std::max<int64_t>(1, n));
-  std::vector<int64_t> slots;
+  std::vector<uint32_t> slots;
   for (int64_t row = step / 2; row < rows; row += step) {
-    if (space.allowed == nullptr || space.allowed->Has(row)) slots.push_back(row);
+    if (space.allowed == nullptr || space.allowed->Has(row)) slots.push_back(static_cast<uint32_t>(row));
   }
   return slots;
 }

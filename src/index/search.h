@@ -40,7 +40,7 @@ std::vector<Neighbor> FindNearest(Context& context, const SearchSpace& space, st
                                   const SearchLimits& limits);
 
 /// About `n` slots, spread evenly over those that are allowed.
-std::vector<int64_t> SampleSlots(const SearchSpace& space, int64_t n);
+std::vector<uint32_t> SampleSlots(const SearchSpace& space, int64_t n);
 
 /// Opens a store's sketches where there are some that are worth it.
 std::optional<Sketch> OpenSketch(const Store& store);
